@@ -1,1 +1,59 @@
-"""datasets."""
+"""Data sets.
+
+Map for users:
+
+- layouts: :class:`FrameIndex` and its registered kinds ``h36m`` (:class:`Human36mFrames`) and
+  ``mpi_inf_3dhp`` (:class:`MpiInf3dhpFrames`): which frames there are, and what is known of them;
+- data sets: :class:`PoseFrameDataset` (single frames), :class:`VideoPairDataset` (frames of one
+  video some time apart), :class:`MultiViewDataset` (one instant, several cameras),
+  :class:`UnpairedPoseDataset` (3D poses without images);
+- transforms: loading, square crops of people, packing; see ``transforms``;
+- :class:`EpochSeededSampler`, :func:`collate`, :class:`MedianBackgrounds`.
+
+A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, register it in
+``LAYOUTS``. A new way of choosing frames: subclass :class:`FrameDataset`. Nothing else changes.
+"""
+
+from part_synth.datasets.backgrounds import MedianBackgrounds, temporal_median
+from part_synth.datasets.collate import collate
+from part_synth.datasets.frame_datasets import FrameDataset, PoseFrameDataset
+from part_synth.datasets.frame_index import LAYOUTS, CameraTable, FrameIndex, SequenceTable
+from part_synth.datasets.h36m_layout import Human36mFrames
+from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
+from part_synth.datasets.multi_view import MultiViewDataset
+from part_synth.datasets.sampler import EpochSeededSampler
+from part_synth.datasets.transforms import (
+    CropPerson,
+    LoadBackground,
+    LoadFrames,
+    LoadPartLabels,
+    PackFrames,
+    person_crop_pipeline,
+)
+from part_synth.datasets.unpaired_poses import UnpairedPoseDataset, load_unpaired_poses
+from part_synth.datasets.video_pairs import VideoPairDataset
+
+__all__ = [
+    "LAYOUTS",
+    "CameraTable",
+    "CropPerson",
+    "EpochSeededSampler",
+    "FrameDataset",
+    "FrameIndex",
+    "Human36mFrames",
+    "LoadBackground",
+    "LoadFrames",
+    "LoadPartLabels",
+    "MedianBackgrounds",
+    "MpiInf3dhpFrames",
+    "MultiViewDataset",
+    "PackFrames",
+    "PoseFrameDataset",
+    "SequenceTable",
+    "UnpairedPoseDataset",
+    "VideoPairDataset",
+    "collate",
+    "load_unpaired_poses",
+    "person_crop_pipeline",
+    "temporal_median",
+]

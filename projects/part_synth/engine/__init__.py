@@ -1,1 +1,30 @@
-"""engine."""
+"""Hooks, optimiser wrappers and their constructor: what drives a run around the model."""
+
+from .amp import AutocastOptimWrapper
+from .bad_case_hook import BadCaseHook
+from .checkpoint_guard import (
+    CheckpointGuardHook,
+    check_checkpoint_file,
+    find_resumable_checkpoint,
+)
+from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
+from .epoch_seed_hook import EpochSeedHook
+from .objective_schedule_hook import ObjectiveScheduleHook
+from .optim_wrapper_constructor import MultiOptimWrapperConstructor
+from .pose_prior_hook import PosePriorHook
+from .results_table_hook import ResultsTableHook
+
+__all__ = [
+    "AtomicCheckpointHook",
+    "AtomicLocalBackend",
+    "AutocastOptimWrapper",
+    "BadCaseHook",
+    "CheckpointGuardHook",
+    "EpochSeedHook",
+    "MultiOptimWrapperConstructor",
+    "ObjectiveScheduleHook",
+    "PosePriorHook",
+    "ResultsTableHook",
+    "check_checkpoint_file",
+    "find_resumable_checkpoint",
+]

@@ -1,0 +1,42 @@
+"""Samples to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from part_synth.registry import FUNCTIONS
+
+
+@FUNCTIONS.register_module()
+def collate(samples: Sequence[dict]) -> dict:
+    """Stack the inputs, list the data samples.
+
+    Args:
+        samples (Sequence[dict]): B samples ``{'inputs': {name: (F, ...)}, 'data_samples': ...}``.
+
+    Returns:
+        dict: ``{'inputs': {name: (B, F, ...)}, 'data_samples': [B data samples]}``.
+
+    Raises:
+        ValueError: If the samples don't fit together.
+    """
+    names = samples[0]["inputs"].keys()
+    for sample in samples:
+        if sample["inputs"].keys() != names:
+            raise ValueError(
+                f"Samples of one batch have the inputs {sorted(names)} and "
+                f"{sorted(sample['inputs'])}. All must come from the same pipeline."
+            )
+    inputs = {}
+    for name in names:
+        tensors = [sample["inputs"][name] for sample in samples]
+        shapes = {tuple(tensor.shape) for tensor in tensors}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"The input '{name}' has several shapes in one batch: {sorted(shapes)}. Use one "
+                "crop size and one number of frames per data set."
+            )
+        inputs[name] = torch.stack(tensors)
+    return {"inputs": inputs, "data_samples": [sample["data_samples"] for sample in samples]}

@@ -1,0 +1,84 @@
+"""A sampler that tells the data set which epoch it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sized
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from part_synth.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSeededSampler(Sampler):
+    """Yields virtual indices ``epoch * len(dataset) + i``.
+
+    Frame data sets seed the random choices of a sample with (seed, epoch, i), so crops differ from
+    epoch to epoch, depend on no worker's state, and a run resumed at an epoch boundary sees the
+    very batches of an unbroken one. The order depends on (seed, epoch) alone and is shared out
+    among the ranks.
+
+    Args:
+        dataset (Sized): Data set that understands virtual indices.
+        shuffle (bool): Shuffle every epoch anew.
+        seed (int | None): Seed of the order, equal on all ranks. None = drawn and shared.
+        round_up (bool): Repeat samples so that all ranks get equally many.
+        samples_per_epoch (int | None): Length of an epoch over all ranks, where a pass over the
+            data is too long or too short to validate after; every epoch draws its own. None = all.
+
+    Raises:
+        ValueError: If the data set is empty, or ``samples_per_epoch`` is below 1.
+    """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        shuffle: bool = True,
+        seed: int | None = None,
+        round_up: bool = True,
+        samples_per_epoch: int | None = None,
+    ) -> None:
+        if len(dataset) == 0:
+            raise ValueError("The data set has no sample to draw.")
+        if samples_per_epoch is not None and samples_per_epoch < 1:
+            raise ValueError(f"`samples_per_epoch` must be at least 1, got {samples_per_epoch}.")
+        self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = sync_random_seed() if seed is None else int(seed)
+        self.round_up = round_up
+        self.count = samples_per_epoch or len(dataset)
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        """This rank's virtual indices of the current epoch."""
+        count, size = self.count, len(self.dataset)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(size)
+        else:
+            order = np.arange(size)
+        # An epoch longer than the data shows samples again, as the next epoch would.
+        passes, place = np.divmod(np.arange(count), size)
+        order = order[place] + passes * size
+        if self.round_up:
+            order = np.resize(order, math.ceil(count / self.world_size) * self.world_size)
+        order = order[self.rank :: self.world_size]
+        epochs_of_data = math.ceil(count / size)
+        return iter((order + self.epoch * epochs_of_data * size).tolist())
+
+    def __len__(self) -> int:
+        """Number of samples of this rank and epoch."""
+        count = self.count
+        spare = 0 if self.round_up else self.rank
+        return math.ceil((count - spare) / self.world_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by mmengine before every epoch.
+
+        Args:
+            epoch (int): Epochs finished so far.
+        """
+        self.epoch = epoch

@@ -1,0 +1,111 @@
+"""What a synthetic data set is made of: its arguments, their check and their fingerprint."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# Raise it when the same arguments give other images or poses than before.
+GENERATOR_VERSION = 1
+SPLITS = ("train", "val", "test")
+_FRAMES_PER_CLIP = 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Arguments that decide every byte of the data set.
+
+    Attributes:
+        subjects: people in train, val and test.
+        cameras: cameras per scene.
+        frames_per_subject: frames of each person in each camera, in clips of about 20.
+        size: side of the square images, px.
+        seed: of everything random.
+        motions: motion-capture file to render instead of made motion, or None.
+        moving_camera: cameras travel instead of standing still.
+        fps: frames per second of the clips.
+        unpaired_poses: least number of poses in ``unpaired_poses.npz``.
+    """
+
+    subjects: tuple[int, int, int] = (32, 4, 4)
+    cameras: int = 4
+    frames_per_subject: int = 100
+    size: int = 128
+    seed: int = 0
+    motions: str | None = None
+    moving_camera: bool = False
+    fps: float = 10.0
+    unpaired_poses: int = 10_000
+
+    def __post_init__(self):
+        subjects = tuple(int(n) for n in self.subjects)
+        if len(subjects) != 3 or min(subjects) < 0 or subjects[0] < 1:
+            raise ValueError(
+                f"subjects must be three numbers of people (train, val, test), the first at "
+                f"least 1, got {self.subjects}"
+            )
+        object.__setattr__(self, "subjects", subjects)
+        for name, least in (
+            ("cameras", 1),
+            ("frames_per_subject", 1),
+            ("size", 16),
+            ("seed", 0),
+            ("unpaired_poses", 0),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or int(value) != value or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, got {value}")
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, got {self.fps}")
+        if self.motions is not None:
+            object.__setattr__(self, "motions", str(self.motions))
+            if not Path(self.motions).is_file():
+                raise FileNotFoundError(
+                    f"motions: there is no file {self.motions}; give an npz of 17-joint clips or "
+                    "a BVH file, or leave it out to use made motion"
+                )
+
+    @property
+    def clip_lengths(self) -> list[int]:
+        """Frames of each clip of one person."""
+        number = max(1, round(self.frames_per_subject / _FRAMES_PER_CLIP))
+        base, rest = divmod(self.frames_per_subject, number)
+        return [base + (index < rest) for index in range(number)]
+
+    @property
+    def people(self) -> list[tuple[str, str, int]]:
+        """(subject name, split, index in the split) of everybody rendered."""
+        people, number = [], 0
+        for split, count in zip(SPLITS, self.subjects, strict=True):
+            for index in range(count):
+                number += 1
+                people.append((f"S{number}", split, index))
+        return people
+
+    @property
+    def num_images(self) -> int:
+        """Images of all splits together."""
+        return sum(self.subjects) * self.cameras * self.frames_per_subject
+
+    def arguments(self) -> dict:
+        """JSON-able arguments; a motion file is named by its content."""
+        values = asdict(self)
+        values["subjects"] = list(self.subjects)
+        if self.motions is not None:
+            digest = hashlib.sha256(Path(self.motions).read_bytes()).hexdigest()
+            values["motions"] = f"sha256:{digest}"
+        return values
+
+    def fingerprint(self) -> str:
+        """Hash of the generator version and all arguments."""
+        content = json.dumps([GENERATOR_VERSION, self.arguments()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Text that :meth:`from_json` turns into an equal recipe."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Recipe of a :meth:`to_json` text."""
+        return cls(**json.loads(text))

@@ -1,0 +1,117 @@
+"""Checks of a checkpoint before it is trusted: the file, the newest one, and whose weights."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from part_synth.registry import HOOKS
+
+# First byte of a pickle of protocol 2 or later: checkpoints older than torch 1.6.
+_PICKLE_MARK = b"\x80"
+_STEP = re.compile(r"^(?:epoch|iter)_(\d+)\.pth$")
+
+
+def check_checkpoint_file(path: str | Path) -> None:
+    """Raise if ``path`` can't be a whole checkpoint. Cheap: only the file's frame is read.
+
+    Torch writes checkpoints as zip archives, whose table of contents comes last: a file cut short
+    has none.
+
+    Args:
+        path (str or Path): A local file. Addresses (``scheme://...``) are not looked at.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, cut short, or of another kind.
+    """
+    if "://" in str(path):
+        return
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Checkpoint {path} does not exist. Give a .pth file, for example one that training "
+            "wrote to its work directory."
+        )
+    if not zipfile.is_zipfile(file):
+        with file.open("rb") as handle:
+            first = handle.read(1)
+        if first != _PICKLE_MARK:
+            raise ValueError(
+                f"Checkpoint {path} ({file.stat().st_size} bytes) can't be read: it is cut short "
+                "or not a torch checkpoint. Copy it again, or use an earlier one."
+            )
+
+
+def find_resumable_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest whole checkpoint of a work directory.
+
+    The file that ``last_checkpoint`` names comes first, also where the directory was moved since;
+    then ``epoch_*.pth`` and ``iter_*.pth``, newest first.
+
+    Args:
+        work_dir (str or Path): Work directory of a run.
+
+    Returns:
+        Path or None: The checkpoint, or None when there is none to resume from.
+    """
+    folder = Path(work_dir)
+    candidates: list[Path] = []
+    pointer = folder / "last_checkpoint"
+    if pointer.is_file() and (named := pointer.read_text().strip()):
+        candidates += [folder / Path(named).name, Path(named)]
+    steps = [(int(m[1]), p) for p in folder.glob("*.pth") if (m := _STEP.match(p.name))]
+    candidates += [path for _, path in sorted(steps, reverse=True)]
+    return next((path for path in candidates if _is_whole(path)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        check_checkpoint_file(path)
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+@HOOKS.register_module()
+class CheckpointGuardHook(Hook):
+    """Refuse weights of another model; mmengine only logs a warning and goes on untrained.
+
+    Args:
+        min_matched (float): Least share of the model's parameter tensors, in [0, 1], that the
+            checkpoint must hold by name and shape. Default: 0.5, so that a checkpoint with a part
+            left out (a decoder not needed for inference) still loads.
+    """
+
+    def __init__(self, min_matched: float = 0.5) -> None:
+        if not 0.0 <= min_matched <= 1.0:
+            raise ValueError(f"min_matched must be in [0, 1], got {min_matched}.")
+        self.min_matched = min_matched
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare names and shapes before the weights are copied.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``.
+
+        Raises:
+            ValueError: Too few parameters match.
+        """
+        state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        shapes = {
+            name.removeprefix("module."): tuple(value.shape)
+            for name, value in state.items()
+            if hasattr(value, "shape")
+        }
+        wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
+        missing = [name for name, shape in wanted.items() if shapes.get(name) != shape]
+        if len(wanted) - len(missing) < self.min_matched * len(wanted):
+            raise ValueError(
+                f"The checkpoint is of another model: {len(missing)} of the {len(wanted)} "
+                f"parameters of {type(model).__name__} are missing in it or have another shape "
+                f"(first: {missing[0]}). Use the config it was trained with."
+            )

@@ -1,0 +1,121 @@
+"""Checkpoints that a killed run can't leave half-written."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+
+from part_synth.registry import HOOKS
+
+ATOMIC_BACKEND = "part_synth_atomic"
+
+
+class AtomicLocalBackend(LocalBackend):
+    """mmengine's local file backend, with ``put`` as one atomic step.
+
+    The bytes go to a temporary file of the same folder, are flushed to the disk, and take the
+    final name by ``os.replace``: a reader finds the old file or the new one, never a part.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write ``obj`` to ``filepath``, replacing what was there.
+
+        Args:
+            obj (bytes): The data.
+            filepath (str or Path): Where to; missing folders are made.
+        """
+        target = Path(filepath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files readable by their owner only.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+register_backend(ATOMIC_BACKEND, AtomicLocalBackend, force=True)
+
+
+class _KeepRemovals:
+    """A file backend that notes the files to remove instead of removing them."""
+
+    def __init__(self, backend) -> None:
+        self.backend = backend
+        self.removals: list[str] = []
+
+    def __getattr__(self, name: str):
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        self.removals.append(path)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``, safe against being killed at any moment.
+
+    mmengine writes straight to the final name and removes the old checkpoint before it writes the
+    new one, so that a run killed in between (with ``max_keep_ckpts=1``: always) can leave nothing
+    to resume from. Here files are written atomically, old ones go only when the new one is whole,
+    and temporary files that a killed run left are swept. Everything else, and every argument, is
+    as in the base class. A folder that is not on a local disk is left to its own backend.
+    """
+
+    def before_train(self, runner) -> None:
+        """Choose the atomic backend for a local folder and sweep what a killed run left.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        out_dir = str(self.out_dir or runner.work_dir)
+        is_local = "://" not in out_dir
+        if is_local and self.backend_args is None and self.file_client_args is None:
+            self.backend_args = {"backend": ATOMIC_BACKEND}
+        super().before_train(runner)
+        if is_local and is_main_process():
+            for leftover in Path(self.out_dir).glob(".*.pth.*"):
+                leftover.unlink()
+
+    def _save_checkpoint_with_step(self, runner, step, meta) -> None:
+        with self._remove_afterwards():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner, metrics) -> None:
+        with self._remove_afterwards():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _remove_afterwards(self) -> Iterator[None]:
+        """Carry out the removals of the block once all its files are written."""
+        backend = self.file_backend
+        self.file_backend = _KeepRemovals(backend)
+        try:
+            yield
+            removals = self.file_backend.removals
+        finally:
+            self.file_backend = backend
+        # A resumed run may write the very file that it meant to replace.
+        current = {self.last_ckpt, getattr(self, "best_ckpt_path", None)}
+        current.update(getattr(self, "best_ckpt_path_dict", {}).values())
+        for path in removals:
+            if path not in current:
+                backend.remove(path)

@@ -1,0 +1,73 @@
+"""Which objectives take turns, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from part_synth.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ObjectiveScheduleHook(Hook):
+    """Give each training iteration its objective, by phases of epochs.
+
+    A phase is ``dict(until=E, cycle=['puppet', 'synthesis'])``: in epochs below E (counted from
+    0, E not included) its objectives take turns in this order, one an iteration. The last phase
+    needs no ``until``.
+
+    Args:
+        phases: The phases, in order.
+    """
+
+    def __init__(self, phases: Sequence[dict]) -> None:
+        if not phases:
+            raise ValueError("ObjectiveScheduleHook needs at least one phase, got none")
+        previous = 0
+        for i, phase in enumerate(phases):
+            unknown = set(phase) - {"until", "cycle"}
+            if unknown or not phase.get("cycle"):
+                raise ValueError(
+                    "a phase is dict(until=epoch, cycle=[objective, ...]) with a cycle that is "
+                    f"not empty, got {phase}"
+                )
+            last = i == len(phases) - 1
+            if not last and phase.get("until", 0) <= previous:
+                raise ValueError(
+                    "every phase but the last needs an `until` above that of the phase before, "
+                    f"got {phase} after epoch {previous}"
+                )
+            previous = phase.get("until", previous)
+        self.phases = list(phases)
+
+    def cycle(self, epoch: int) -> list[str]:
+        """The objectives that take turns in an epoch (counted from 0)."""
+        for phase in self.phases[:-1]:
+            if epoch < phase["until"]:
+                return list(phase["cycle"])
+        return list(self.phases[-1]["cycle"])
+
+    def before_train(self, runner) -> None:
+        """Check every name before hours are spent."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for phase in self.phases:
+            for name in phase["cycle"]:
+                if name not in model.objectives:
+                    raise ValueError(
+                        f"the schedule names the objective {name!r}; the model has "
+                        f"{list(model.objectives)}"
+                    )
+
+    def before_train_epoch(self, runner) -> None:
+        """Tell the objectives that an epoch starts."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for objective in model.objectives.values():
+            objective.start_epoch()
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Set the objective of this iteration."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        cycle = self.cycle(runner.epoch)
+        model.current_objective = cycle[batch_idx % len(cycle)]

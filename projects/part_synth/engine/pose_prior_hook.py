@@ -1,0 +1,37 @@
+"""Fit the pose prior before the first step."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from part_synth.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PosePriorHook(Hook):
+    """Fit the model's pose prior to its unpaired poses when it has not been fitted yet.
+
+    A prior that came with a checkpoint (``load_from`` or ``--resume``) is kept. Every rank fits
+    the same prior from the same seed.
+
+    Args:
+        steps: Optimiser steps.
+        batch_size: Poses per step.
+        seed: Seed of the fit.
+    """
+
+    # Before the untrained network is tested and before moving averages copy the weights.
+    priority = "VERY_HIGH"
+
+    def __init__(self, steps: int = 3000, batch_size: int = 256, seed: int = 0) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def before_train(self, runner) -> None:
+        """Fit, once weights are initialised and a checkpoint, if any, is loaded."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not model.prior.fitted:
+            poses = model.load_unpaired_poses()
+            model.prior.fit(poses, self.steps, self.batch_size, seed=self.seed)

@@ -1,0 +1,117 @@
+"""Losses between synthesised and real frames.
+
+Symbols: B batch, P parts, H x W image size. Images are RGB in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from part_synth.models.puppet import PartMaps
+from part_synth.registry import MODELS
+
+
+@MODELS.register_module()
+class MultiScaleL1Loss(BaseModule):
+    """Absolute difference at several pooling scales.
+
+    Coarse scales carry the gradient of a limb that lies far from where it should.
+
+    Args:
+        scales: Pooling factors.
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(self, scales: tuple[int, ...] = (1, 2, 4), loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.scales = tuple(scales)
+        self.loss_weight = loss_weight
+
+    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Compare (B, 3, H, W) images.
+
+        Args:
+            pred: Synthesised images.
+            target: Real images.
+            weight: (B, 1, H, W) weight of the pixels; the loss is divided by its sum, so that
+                small people count as much as large ones.
+        """
+        difference = pred - target
+        if weight is None:
+            weight = torch.ones_like(difference[:, :1])
+        total = difference.new_zeros(())
+        for scale in self.scales:
+            d = F.avg_pool2d(difference * weight, scale).abs().mean((1, 2, 3))
+            total = total + (d / weight.mean((1, 2, 3)).clamp_min(1e-3)).mean()
+        return self.loss_weight * total / len(self.scales)
+
+
+@MODELS.register_module()
+class ForegroundLoss(BaseModule):
+    """The puppet must cover what differs from the static background, and nothing else.
+
+    One minus a soft intersection over union at several scales. The evidence is the difference
+    between frame and temporal-median background; it is soft, because clothes may look like the
+    wall behind them and shadows unlike the floor below.
+
+    Args:
+        threshold: Difference (largest over channels, images in [-1, 1]) that counts as half.
+        softness: Width of the step around it.
+        scales: Pooling factors.
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(
+        self,
+        threshold: float = 0.22,
+        softness: float = 0.05,
+        scales: tuple[int, ...] = (1, 4),
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.softness = softness
+        self.scales = tuple(scales)
+        self.loss_weight = loss_weight
+
+    def evidence(self, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Soft foreground (B, 1, H, W) from the difference with the background."""
+        difference = (images - backgrounds).abs().amax(1, keepdim=True)
+        difference = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False)
+        return torch.sigmoid((difference - self.threshold) / self.softness)
+
+    def forward(self, foreground: Tensor, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Compare the puppet's (B, H, W) foreground with the evidence."""
+        wanted = self.evidence(images, backgrounds)
+        total = foreground.new_zeros(())
+        for scale in self.scales:
+            a = F.avg_pool2d(foreground[:, None], scale)
+            b = F.avg_pool2d(wanted, scale)
+            overlap = torch.minimum(a, b).sum((1, 2, 3))
+            union = torch.maximum(a, b).sum((1, 2, 3))
+            total = total + (1 - overlap / union.clamp_min(1e-3)).mean()
+        return self.loss_weight * total / len(self.scales)
+
+
+@MODELS.register_module()
+class PartSegmentationLoss(BaseModule):
+    """Cross-entropy of the decoder's segmentation with the rendered part maps.
+
+    Pixels in the uncertain band at the silhouette do not count.
+
+    Args:
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(self, loss_weight: float = 0.5) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, part_logits: Tensor, maps: PartMaps) -> Tensor:
+        """Compare (B, P + 1, H, W) logits with the maps, which receive no gradient."""
+        target = maps.parts.detach()
+        entropy = -(target * part_logits.log_softmax(1)).sum(1)
+        return self.loss_weight * (entropy * maps.certain).sum() / maps.certain.sum().clamp_min(1)

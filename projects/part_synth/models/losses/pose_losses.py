@@ -1,0 +1,107 @@
+"""Losses between poses, cameras and their readings.
+
+Symbols: B batch, K = 17 joints.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from part_synth.models.pose_encoder import PoseEncoding
+from part_synth.models.view import CropCamera
+from part_synth.registry import MODELS
+
+
+@MODELS.register_module()
+class PoseReadingLoss(BaseModule):
+    """Compare an encoding with a known pose.
+
+    Every term is a mean absolute difference; its weight has the name of what it compares.
+
+    Args:
+        joints_body: Weight on body-frame joints, per metre.
+        joints_cam: Weight on root-relative camera-frame joints, per metre.
+        points: Weight on projected joints, crop coordinates.
+        azimuth: Weight on 1 - cos of the azimuth's error.
+        elevation: Weight on the elevation, per radian.
+        heat: Weight on the heat-map reading of places and depths.
+    """
+
+    def __init__(
+        self,
+        joints_body: float = 10.0,
+        joints_cam: float = 1.0,
+        points: float = 10.0,
+        azimuth: float = 1.0,
+        elevation: float = 5.0,
+        heat: float = 18.0,
+    ) -> None:
+        super().__init__()
+        self.weights = {
+            "joints_body": joints_body,
+            "joints_cam": joints_cam,
+            "points": points,
+            "azimuth": azimuth,
+            "elevation": elevation,
+            "heat": heat,
+        }
+
+    def forward(
+        self,
+        encoding: PoseEncoding,
+        decoded: dict[str, Tensor],
+        joints_cam: Tensor,
+        points: Tensor,
+        joints_body: Tensor | None = None,
+        camera: CropCamera | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses by name, weighted.
+
+        Args:
+            encoding: The encoder's reading.
+            decoded: ``joints_body`` and ``joints_cam`` (B, K, 3) metres and ``points``
+                (B, K, 2) crop coordinates, decoded from it.
+            joints_cam: (B, K, 3) true root-relative camera-frame joints, metres.
+            points: (B, K, 2) true places in the crop.
+            joints_body: (B, K, 3) true body-frame joints, where they are known.
+            camera: The true camera, where it is known.
+        """
+        terms = {
+            "joints_cam": (decoded["joints_cam"] - joints_cam).abs().mean(),
+            "points": (decoded["points"] - points).abs().mean(),
+            "heat": (encoding.heat_points - points).abs().mean() * 2 / 3
+            + (encoding.heat_depths - joints_cam[..., 2]).abs().mean() / 3,
+        }
+        if joints_body is not None:
+            terms["joints_body"] = (decoded["joints_body"] - joints_body).abs().mean()
+        if camera is not None:
+            direction = torch.stack([camera.azimuth.sin(), camera.azimuth.cos()], dim=-1)
+            view = torch.nn.functional.normalize(encoding.view, dim=-1, eps=1e-3)
+            terms["azimuth"] = (1 - (view * direction).sum(-1)).mean()
+            terms["elevation"] = (encoding.elevation - camera.elevation).abs().mean()
+        return {
+            f"loss_{name}": self.weights[name] * value
+            for name, value in terms.items()
+            if self.weights[name] > 0
+        }
+
+
+@MODELS.register_module()
+class ReadingTieLoss(BaseModule):
+    """Tie the heat-map reading and the decoded pose to each other, both ways.
+
+    Args:
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(self, loss_weight: float = 6.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, encoding: PoseEncoding, points: Tensor, depths: Tensor) -> Tensor:
+        """Mean absolute difference of places (B, K, 2) and depths (B, K)."""
+        places = (encoding.heat_points - points).abs().mean()
+        depth = (encoding.heat_depths - depths).abs().mean()
+        return self.loss_weight * (2 * places + depth) / 3

@@ -1,0 +1,13 @@
+"""Objectives: what one training step minimises. Each is a registered class with `loss`.
+
+An objective names the optimisers it steps (``optimizers``) and computes named losses from the
+model's parts and one batch. A schedule (``part_synth.ObjectiveScheduleHook``) says which
+objectives take turns in which epochs.
+"""
+
+from .base import Objective
+from .novel_image_synthesis import NovelImageSynthesis
+from .puppet_pretraining import PuppetPretraining
+from .supervised_pose import SupervisedPose
+
+__all__ = ["NovelImageSynthesis", "Objective", "PuppetPretraining", "SupervisedPose"]

@@ -1,0 +1,46 @@
+"""Train the same encoder with 3D labels: the ceiling of the label-free rungs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from part_synth.registry import MODELS
+
+from .base import Objective
+
+
+@MODELS.register_module()
+class SupervisedPose(Objective):
+    """Read pose and camera off labelled frames.
+
+    Args:
+        reading_loss: Config of the loss between encoding and labels.
+    """
+
+    def __init__(
+        self, reading_loss: dict | None = None, optimizers: tuple[str, ...] = ("encoder",)
+    ) -> None:
+        super().__init__(optimizers)
+        self.reading_loss = MODELS.build(
+            reading_loss or {"type": "part_synth.PoseReadingLoss", "joints_cam": 10.0}
+        )
+
+    def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
+        """See :meth:`Objective.loss`."""
+        images = inputs["image"].flatten(0, 1)
+        joints, points = [], []
+        for sample in data_samples:
+            labels = sample.gt_instances
+            joints.append(torch.as_tensor(labels.lifting_target))
+            points.append(torch.as_tensor(labels.crop_keypoints))
+        joints_cam = torch.cat(joints).to(images)
+        joints_cam = joints_cam - joints_cam[:, :1]
+        encoding = model.encoder(images)
+        decoded = model.decode(encoding)
+        losses = self.reading_loss(
+            encoding, decoded, joints_cam=joints_cam, points=torch.cat(points).to(images)
+        )
+        with torch.no_grad():
+            error = (decoded["joints_cam"] - joints_cam).norm(dim=-1).mean()
+        return {**losses, "train_mpjpe_mm": 1000 * error}

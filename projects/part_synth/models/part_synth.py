@@ -1,0 +1,228 @@
+"""The model: wires encoder, prior, puppet and synthesis, and gives each objective its turn.
+
+Symbols: B batch, F frames of one person, K = 17 joints, E extended joints.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor, nn
+
+from part_synth.registry import MODELS
+
+from .pose_encoder import PoseEncoding
+from .puppet import PartMaps, Puppet, extend_joints
+from .view import CropCamera
+
+
+@MODELS.register_module()
+class PartSynth(BaseModel):
+    """3D pose, part segmentation and novel images of a person, from unlabelled video.
+
+    Args:
+        encoder: Config of the pose encoder.
+        prior: Config of the pose prior.
+        puppet: Config of the puppet.
+        appearance: Config of the appearance encoder.
+        decoder: Config of the synthesis decoder.
+        objectives: Configs of the objectives by name.
+        unpaired_poses: Path of the unpaired 3D poses (npz). The prior is fitted to them before
+            training (``part_synth.PosePriorHook``); puppets are drawn from them.
+        camera_distance: Fixed distance of the restricted camera, metres.
+        predict_synthesis: Segment parts with the synthesis decoder at test time; the puppet's
+            own maps are used otherwise.
+    """
+
+    def __init__(
+        self,
+        encoder: dict,
+        prior: dict | None = None,
+        puppet: dict | None = None,
+        appearance: dict | None = None,
+        decoder: dict | None = None,
+        objectives: dict[str, dict] | None = None,
+        unpaired_poses: str | None = None,
+        camera_distance: float = 4.5,
+        predict_synthesis: bool = True,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        # Built here: mmengine's own registry, which BaseModel asks, lies above ours.
+        super().__init__(
+            MODELS.build(data_preprocessor or {"type": "part_synth.PartSynthDataPreprocessor"}),
+            init_cfg,
+        )
+        self.encoder = MODELS.build(encoder)
+        self.prior = MODELS.build(prior or {"type": "part_synth.PosePrior"})
+        self.prior.requires_grad_(False)
+        self.puppet = MODELS.build(puppet or {"type": "part_synth.Puppet"})
+        self.appearance = MODELS.build(appearance or {"type": "part_synth.AppearanceEncoder"})
+        self.decoder = MODELS.build(decoder or {"type": "part_synth.SynthesisDecoder"})
+        self.objectives = nn.ModuleDict(
+            {name: MODELS.build(config) for name, config in (objectives or {}).items()}
+        )
+        self.unpaired_poses_file = unpaired_poses
+        self.camera_distance = camera_distance
+        self.predict_synthesis = predict_synthesis
+        # Filled from the file when first needed. Not a buffer: it is data, and moving averages
+        # of the model would want a copy of equal shape.
+        self._unpaired_poses: Tensor | None = None
+        self.current_objective = next(iter(self.objectives), None)
+
+    # ---- parts -----------------------------------------------------------------------------
+
+    @property
+    def puppet_module(self) -> Puppet:
+        """The puppet itself, also where a distributed wrapper holds it."""
+        return getattr(self.puppet, "module", self.puppet)
+
+    def load_unpaired_poses(self) -> Tensor:
+        """(M, 17, 3) unpaired poses in the body frame, metres; read once."""
+        device = self.prior.lengths.device
+        if self._unpaired_poses is None:
+            from part_synth.datasets import load_unpaired_poses
+
+            if self.unpaired_poses_file is None:
+                raise ValueError(
+                    "This model needs unpaired 3D poses; set `unpaired_poses` of the model to an "
+                    "npz file of them (keys xyz, start, length, ... as tools/dataset_converters/"
+                    "make_synthetic.py writes it)"
+                )
+            self._unpaired_poses = load_unpaired_poses(self.unpaired_poses_file)
+        self._unpaired_poses = self._unpaired_poses.to(device)
+        return self._unpaired_poses
+
+    def draw_unpaired_poses(self, count: int) -> Tensor:
+        """(count, 17, 3) random unpaired poses, body frame, metres."""
+        poses = self.load_unpaired_poses()
+        return poses[torch.randint(len(poses), (count,), device=poses.device)]
+
+    def decode(self, encoding: PoseEncoding) -> dict[str, Tensor]:
+        """Turn an encoding into a pose.
+
+        Returns:
+            ``joints_body`` and root-relative ``joints_cam`` (B, K, 3) metres, ``points``
+            (B, K, 2) crop coordinates; for the puppet ``extended_points`` (B, E, 2),
+            ``extended_depths`` (B, E) metres and ``scale`` (B,).
+        """
+        camera: CropCamera = encoding.camera(self.camera_distance)
+        joints_body = self.prior(encoding.code)
+        extended = camera.rotate(extend_joints(joints_body))
+        points = camera.project(extended)
+        joints = joints_body.shape[1]
+        return {
+            "joints_body": joints_body,
+            "joints_cam": extended[:, :joints],
+            "points": points[:, :joints],
+            "extended_points": points,
+            "extended_depths": extended[..., 2],
+            "scale": encoding.scale,
+        }
+
+    def render(self, decoded: dict[str, Tensor], size: tuple[int, int], blur: float) -> PartMaps:
+        """Draw the puppet of decoded poses on maps of ``size`` (H, W)."""
+        return self.puppet(
+            decoded["extended_points"],
+            decoded["extended_depths"],
+            decoded["scale"],
+            tuple(size),
+            blur=blur,
+        )
+
+    # ---- mmengine's contract -----------------------------------------------------------------
+
+    def forward(self, inputs, data_samples: list | None = None, mode: str = "tensor"):
+        """Run the model.
+
+        Args:
+            inputs: Dict with ``image`` (B, F, 3, H, W) in [-1, 1] (and ``background``), or an
+                image batch (B, 3, H, W).
+            data_samples: B samples.
+            mode: 'tensor' gives the :class:`PoseEncoding`, 'loss' a dict of losses of the
+                current objective, 'predict' the samples with predictions (first frame).
+        """
+        if isinstance(inputs, Tensor):
+            inputs = {"image": inputs[:, None]}
+        if mode == "tensor":
+            return self.encoder(inputs["image"].flatten(0, 1))
+        if mode == "loss":
+            objective = self.objectives[self.current_objective]
+            return objective.loss(self, inputs, data_samples)
+        if mode == "predict":
+            return self.predict(inputs, data_samples)
+        raise ValueError(f"mode is 'tensor', 'loss' or 'predict', got {mode!r}")
+
+    def train_step(
+        self, data: dict, optim_wrapper: OptimWrapperDict | OptimWrapper
+    ) -> dict[str, Tensor]:
+        """One step of the current objective, moving that objective's optimisers."""
+        name = self.current_objective
+        objective = self.objectives[name]
+        if isinstance(optim_wrapper, OptimWrapper):
+            wrappers = [optim_wrapper]
+        else:
+            missing = set(objective.optimizers) - set(optim_wrapper.keys())
+            if missing:
+                raise ValueError(
+                    f"Objective {name!r} moves the optimisers {objective.optimizers}, but "
+                    f"optim_wrapper has {list(optim_wrapper.keys())}"
+                )
+            wrappers = [optim_wrapper[key] for key in objective.optimizers]
+        data = self.data_preprocessor(data, True)
+        if any(wrapper._accumulative_counts != 1 for wrapper in wrappers):
+            raise ValueError(
+                "PartSynth steps its optimisers after every batch; leave accumulative_counts out "
+                "of optim_wrapper and raise the batch size instead"
+            )
+        with wrappers[0].optim_context(self):
+            losses = self._run_forward(data, mode="loss")
+        total, log_vars = self.parse_losses(losses)
+        for wrapper in wrappers:
+            wrapper.zero_grad()
+        wrappers[0].backward(total)
+        for wrapper in wrappers:
+            wrapper.step()
+        return {f"{name}/{key}": value for key, value in log_vars.items()}
+
+    # ---- prediction --------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def predict(self, inputs: dict[str, Tensor], data_samples: list | None) -> list:
+        """Predict pose, joints in the crop and part labels of the first frame of each sample.
+
+        Adds to each sample ``pred_instances``: ``keypoints`` (1, K, 3) root-relative
+        camera-frame metres, ``keypoint_scores`` (1, K), ``crop_keypoints`` (1, K, 2) in
+        [-1, 1], ``keypoints_2d`` (1, K, 2) image pixels where the crop's box is known; and
+        ``pred_fields.part_labels`` (1, H, W) in crop pixels.
+        """
+        if data_samples is None:
+            raise ValueError("mode='predict' needs the data_samples to fill in, got None")
+        images = inputs["image"][:, 0]
+        encoding = self.encoder(images)
+        decoded = self.decode(encoding)
+        maps = self.render(decoded, images.shape[-2:], blur=0.7)
+        labels = maps.parts
+        if self.predict_synthesis:
+            appearance = self.appearance(images, maps, 1)
+            background = inputs.get("background")
+            if background is not None:
+                background = background[:, 0]
+            labels = self.decoder(maps, appearance, background).part_logits
+        labels = labels.argmax(1).to(torch.uint8).cpu()
+        joints = decoded["joints_cam"].float().cpu().numpy()
+        points = decoded["points"].float().cpu().numpy()
+        for i, sample in enumerate(data_samples):
+            instances = InstanceData()
+            instances.keypoints = joints[i : i + 1]
+            instances.keypoint_scores = joints[i : i + 1, :, 0] * 0 + 1
+            instances.crop_keypoints = points[i : i + 1]
+            box = sample.metainfo.get("crop_box")
+            if box is not None:
+                x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
+                instances.keypoints_2d = points[i : i + 1] * side / 2 + [x, y]
+            sample.pred_instances = instances
+            sample.pred_fields = PixelData(part_labels=labels[i : i + 1])
+        return data_samples

@@ -1,0 +1,180 @@
+"""The pose encoder: image crop -> pose code, restricted camera, and a heat-map reading of the joints.
+
+A code and a camera (pose and camera branches as in arXiv 2006.14107) say what the pose is within
+the prior. Beside them a small pyramid reads every joint's place and depth from soft-argmax heat
+maps (this project's choice); a loss ties both readings together.
+
+Symbols: B batch, K = 17 joints, D size of the pose code.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from part_synth.registry import MODELS
+
+from .view import CropCamera
+
+
+@dataclass
+class PoseEncoding:
+    """What the encoder reads off a crop.
+
+    Attributes:
+        code: (B, D) pose code in (-1, 1).
+        view: (B, 2) sine and cosine of the azimuth, not normalised.
+        elevation: (B,) radians.
+        roll: (B,) radians.
+        scale: (B,) crop half-widths per metre.
+        offset: (B, 2) pelvis in crop coordinates.
+        heat_points: (B, K, 2) joints read from the heat maps, crop coordinates.
+        heat_depths: (B, K) their depths behind the pelvis, metres.
+    """
+
+    code: Tensor
+    view: Tensor
+    elevation: Tensor
+    roll: Tensor
+    scale: Tensor
+    offset: Tensor
+    heat_points: Tensor
+    heat_depths: Tensor
+
+    def camera(self, distance: float) -> CropCamera:
+        """The restricted camera, at a fixed distance in metres."""
+        azimuth = torch.atan2(self.view[:, 0], self.view[:, 1])
+        return CropCamera(
+            azimuth, self.elevation, self.roll, self.scale, self.offset, distance
+        )
+
+
+class SoftArgmaxHead(nn.Module):
+    """Joint positions and depths as expectations over heat maps.
+
+    Args:
+        in_channels: Channels of the features.
+        num_joints: K.
+        sharpness: Factor on the heat maps before the softmax: flat maps learn slowly, since
+            every cell gets a small share of the gradient.
+    """
+
+    def __init__(self, in_channels: int, num_joints: int, sharpness: float = 4.0) -> None:
+        super().__init__()
+        self.num_joints = num_joints
+        self.sharpness = sharpness
+        self.project = nn.Conv2d(in_channels, 2 * num_joints, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, C, h, w) features to points (B, K, 2) in [-1, 1] and depths (B, K)."""
+        heat, depth = self.project(features).float().flatten(2).chunk(2, dim=1)
+        height, width = features.shape[-2:]
+        weights = (self.sharpness * heat).softmax(-1)
+        xs = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
+        ys = (torch.arange(height, device=heat.device) + 0.5) * (2 / height) - 1
+        x = weights @ xs.repeat(height)
+        y = weights @ ys.repeat_interleave(width)
+        # Reading the depth map only where the joint is makes it a local quantity.
+        return torch.stack([x, y], dim=-1), (weights * depth).sum(-1)
+
+
+@MODELS.register_module()
+class PoseEncoder(BaseModule):
+    """Pose and camera of the person in a crop.
+
+    Args:
+        backbone: Config of a backbone that returns a tuple of feature maps and has
+            ``out_channels``, or whose channels are given as ``backbone_channels``.
+        backbone_channels: Channels of its feature maps, where it does not tell.
+        pyramid_channels: Channels of the feature pyramid.
+        global_channels: Channels of the pooled feature.
+        hidden: Width of the two layers that give code and camera.
+        code_size: D.
+        num_joints: K.
+        mean_scale: Scale, in half-widths per metre, that the network starts from.
+        max_elevation: Bound of the elevation, radians.
+        max_roll: Bound of the roll, radians.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        backbone_channels: tuple[int, ...] | None = None,
+        pyramid_channels: int = 64,
+        global_channels: int = 256,
+        hidden: int = 512,
+        code_size: int = 32,
+        num_joints: int = 17,
+        mean_scale: float = 0.8,
+        max_elevation: float = math.radians(50),
+        max_roll: float = math.radians(15),
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.backbone = MODELS.build(backbone)
+        channels = backbone_channels or self.backbone.out_channels
+        self.code_size = code_size
+        self.mean_scale = mean_scale
+        self.max_elevation = max_elevation
+        self.max_roll = max_roll
+        self.laterals = nn.ModuleList(nn.Conv2d(c, pyramid_channels, 1) for c in channels)
+        self.smooth = nn.Sequential(
+            nn.Conv2d(pyramid_channels, pyramid_channels, 3, 1, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.joints_head = SoftArgmaxHead(pyramid_channels, num_joints)
+        self.pool = nn.Sequential(
+            nn.Conv2d(channels[-1], global_channels, 1), nn.ReLU(inplace=True)
+        )
+        # Spatial layout is kept: 2x2 average cells, not one.
+        self.trunk = nn.Sequential(
+            nn.Linear(4 * global_channels + 3 * num_joints, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+        )
+        self.code_head = nn.Linear(hidden, code_size)
+        self.camera_head = nn.Linear(hidden, 7)
+
+    def init_weights(self) -> None:
+        """Initialise; the camera starts frontal, level and centred."""
+        super().init_weights()
+        nn.init.normal_(self.camera_head.weight, std=0.01)
+        nn.init.zeros_(self.camera_head.bias)
+
+    def forward(self, images: Tensor) -> PoseEncoding:
+        """Encode crops.
+
+        Args:
+            images: (B, 3, H, W) RGB crops in [-1, 1].
+
+        Returns:
+            The encoding, in float32.
+        """
+        features = self.backbone(images)
+        pyramid = self.laterals[-1](features[-1])
+        for lateral, feature in zip(self.laterals[-2::-1], features[-2::-1], strict=True):
+            pyramid = F.interpolate(pyramid, size=feature.shape[-2:], mode="nearest")
+            pyramid = pyramid + lateral(feature)
+        heat_points, heat_depths = self.joints_head(self.smooth(pyramid))
+        cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
+        heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
+        # The tie between both readings is a loss, not a short cut through the trunk.
+        hidden = self.trunk(torch.cat([cells, heat.detach().to(cells.dtype)], dim=1))
+        code = torch.tanh(self.code_head(hidden).float())
+        camera = self.camera_head(hidden).float()
+        return PoseEncoding(
+            code=code,
+            view=camera[:, 0:2] + camera.new_tensor([0.0, 0.1]),
+            elevation=self.max_elevation * torch.tanh(camera[:, 2]),
+            roll=self.max_roll * torch.tanh(camera[:, 3]),
+            scale=self.mean_scale * torch.exp(torch.tanh(camera[:, 4])),
+            offset=camera[:, 5:7],
+            heat_points=heat_points,
+            heat_depths=heat_depths,
+        )

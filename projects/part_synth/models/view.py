@@ -1,0 +1,91 @@
+"""Seeing a body-frame pose through the restricted camera of a person crop.
+
+The camera of a crop is not known: its focal length and the person's distance act together. As in
+the group's predecessor (arXiv 2006.14107) the camera is three angles and a restricted
+translation with a fixed perspective; writing the translation as scale and offset in the crop is
+this project's choice.
+
+Symbols: B batch, N points. Body and camera frames as in :mod:`part_synth.geometry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from part_synth.geometry import view_rotation
+
+
+@dataclass
+class CropCamera:
+    """A batch of restricted cameras.
+
+    Attributes:
+        azimuth: (B,) radians; 0 faces the camera.
+        elevation: (B,) radians; positive looks down at the person.
+        roll: (B,) radians.
+        scale: (B,) crop half-widths per metre at the pelvis' depth.
+        offset: (B, 2) pelvis in crop coordinates [-1, 1].
+        distance: metres from the camera to the pelvis, fixed or (B,): the strength of the
+            perspective.
+    """
+
+    azimuth: Tensor
+    elevation: Tensor
+    roll: Tensor
+    scale: Tensor
+    offset: Tensor
+    distance: Tensor | float
+
+    def rotate(self, joints_body: Tensor) -> Tensor:
+        """Turn (B, N, 3) body-frame points, metres, into the root-relative camera frame."""
+        rotation = view_rotation(self.azimuth, self.elevation, self.roll)
+        return joints_body @ rotation.transpose(-1, -2)
+
+    def project(self, points_cam: Tensor) -> Tensor:
+        """Project (B, N, 3) root-relative camera-frame points, metres, into the crop.
+
+        Returns:
+            (B, N, 2) crop coordinates, [-1, 1] over the crop.
+        """
+        distance = self.distance
+        if isinstance(distance, Tensor):
+            distance = distance[:, None]
+        # Nothing may come nearer to the camera than a fifth of its distance: parts behind the
+        # camera would turn over.
+        closeness = (1 + points_cam[..., 2] / distance).clamp_min(0.2)
+        scaled = points_cam[..., :2] * (self.scale[:, None] / closeness)[..., None]
+        return scaled + self.offset[:, None]
+
+
+def fit_to_crop(
+    camera: CropCamera, points_cam: Tensor, extent: Tensor, centre: Tensor
+) -> CropCamera:
+    """Choose scale and offset so that the points fill a wanted part of the crop.
+
+    Args:
+        camera: Its angles and distance are kept.
+        points_cam: (B, N, 3) root-relative camera-frame points, metres.
+        extent: (B,) longer side of the points' box, in crop half-widths.
+        centre: (B, 2) wanted centre of the points' box, crop coordinates.
+
+    Returns:
+        The camera with the new scale and offset.
+    """
+    unit = CropCamera(
+        camera.azimuth,
+        camera.elevation,
+        camera.roll,
+        torch.ones_like(extent),
+        torch.zeros_like(centre),
+        camera.distance,
+    )
+    flat = unit.project(points_cam)
+    low, high = flat.amin(1), flat.amax(1)
+    scale = extent / (high - low).amax(-1).clamp_min(1e-3)
+    offset = centre - scale[:, None] * (low + high) / 2
+    return CropCamera(
+        camera.azimuth, camera.elevation, camera.roll, scale, offset, camera.distance
+    )

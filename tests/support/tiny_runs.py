@@ -1,0 +1,51 @@
+"""Run the tools on the tiny project, inside the test's process."""
+
+import importlib.util
+import itertools
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from part_synth.apis.cli import run_tool
+
+SUPPORT = Path(__file__).parent
+ROOT = SUPPORT.parents[1]
+TINY_CONFIG = SUPPORT / "tiny_config.py"
+_runs = itertools.count()
+
+
+def tool_main(name):
+    """The main() of tools/NAME.py."""
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def run(name, *arguments, monkeypatch, options=()):
+    """Exit status of tools/NAME.py with these arguments and --cfg-options."""
+    # mmengine keeps loggers by experiment name, which counts seconds only.
+    options = [*options, f"experiment_name=run_{next(_runs)}"]
+    argv = [f"{name}.py", *map(str, arguments), "--cfg-options", *options]
+    monkeypatch.setattr(sys, "argv", argv)
+    return run_tool(tool_main(name))
+
+
+def losses(work_dir, rank=0):
+    """[(epoch, iteration, loss in hexadecimal, bfloat16)] of a run."""
+    lines = (Path(work_dir) / f"losses.{rank}.txt").read_text().splitlines()
+    return [tuple(line.split()) for line in lines]
+
+
+def tiny_config(**changes):
+    """The tiny config with dotted changes."""
+    cfg = Config.fromfile(TINY_CONFIG)
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def save_model_checkpoint(path, model):
+    """A checkpoint that holds the weights of a model and nothing else."""
+    torch.save({"meta": {}, "state_dict": model.state_dict(), "message_hub": {}}, path)
+    return path

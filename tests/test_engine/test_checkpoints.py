@@ -1,0 +1,124 @@
+import os
+import stat
+
+import pytest
+import tiny_project
+import torch
+from mmengine.runner import Runner
+from part_synth.engine import (
+    AtomicLocalBackend,
+    check_checkpoint_file,
+    find_resumable_checkpoint,
+)
+from tiny_runs import TINY_CONFIG, losses, run, tiny_config
+
+
+def test_put_replaces_a_file_whole(tmp_path):
+    target = tmp_path / "new" / "file.pth"
+    AtomicLocalBackend().put(b"one", target)
+    AtomicLocalBackend().put(b"two", target)
+    assert target.read_bytes() == b"two"
+    assert os.listdir(target.parent) == ["file.pth"]
+    assert stat.S_IMODE(target.stat().st_mode) & 0o400
+
+
+def test_put_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    target = tmp_path / "file.pth"
+    AtomicLocalBackend().put(b"old", target)
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        AtomicLocalBackend().put(b"new", target)
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file.pth"]
+
+
+class Killed(BaseException):
+    """Stands for a kill: no handler of the run may catch it."""
+
+
+@pytest.mark.parametrize("fatal_write", range(2, 7))
+def test_a_run_killed_at_any_write_can_be_resumed(tmp_path, monkeypatch, fatal_write):
+    """With one checkpoint kept, and killed at its n-th write, just before the new name appears."""
+    replace, count = os.replace, 0
+
+    def kill(source, target):
+        nonlocal count
+        count += 1
+        if count == fatal_write:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", kill)
+        with pytest.raises(Killed):
+            run("train", TINY_CONFIG, "--work-dir", tmp_path, monkeypatch=monkeypatch)
+    # What a killed process would have left of its last write.
+    (tmp_path / ".epoch_9.pth.abc").write_bytes(b"half")
+    found = find_resumable_checkpoint(tmp_path)
+    epoch = torch.load(found, weights_only=False)["meta"]["epoch"]
+    reached = int(losses(tmp_path)[-1][0])
+    assert epoch >= reached
+    resumed = run("train", TINY_CONFIG, "--work-dir", tmp_path, "--resume", monkeypatch=monkeypatch)
+    assert resumed == 0
+    assert not list(tmp_path.glob(".*.pth.*"))
+    assert len(list(tmp_path.glob("epoch_*.pth"))) == 1
+    # Killed between writing the best checkpoint and noting it, a run keeps that file as well.
+    assert list(tmp_path.glob("best_*.pth"))
+
+
+def test_newest_whole_checkpoint_is_found(tmp_path):
+    assert find_resumable_checkpoint(tmp_path) is None
+    for epoch in (1, 2, 10):
+        torch.save({"epoch": epoch}, tmp_path / f"epoch_{epoch}.pth")
+    torch.save({}, tmp_path / "best_p_mpjpe_mm_epoch_11.pth")
+    # As written in a folder that was moved since.
+    (tmp_path / "last_checkpoint").write_text("/elsewhere/epoch_10.pth")
+    assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_10.pth"
+    whole = (tmp_path / "epoch_10.pth").read_bytes()
+    (tmp_path / "epoch_10.pth").write_bytes(whole[: len(whole) // 2])
+    assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
+    (tmp_path / "last_checkpoint").write_text("")
+    assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
+
+
+def test_legacy_checkpoints_pass_and_damaged_ones_do_not(tmp_path):
+    legacy = tmp_path / "legacy.pth"
+    torch.save({}, legacy, _use_new_zipfile_serialization=False)
+    check_checkpoint_file(legacy)
+    check_checkpoint_file("https://example.org/model.pth")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(ValueError, match=r"empty.pth \(0 bytes\) can.t be read"):
+        check_checkpoint_file(tmp_path / "empty.pth")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        check_checkpoint_file(tmp_path)
+
+
+def runner_with(tmp_path, weights, min_matched):
+    path = tmp_path / "weights.pth"
+    torch.save({"state_dict": weights}, path)
+    cfg = tiny_config(
+        work_dir=str(tmp_path),
+        load_from=str(path),
+        experiment_name=str(tmp_path),
+        custom_hooks=[dict(type="part_synth.CheckpointGuardHook", min_matched=min_matched)],
+    )
+    return Runner.from_cfg(cfg)
+
+
+def test_guard_counts_names_and_shapes(tmp_path):
+    weights = tiny_project.TinyModel(width=16).state_dict()
+    # Only the last encoder bias, and the decoder's two, fit a model of width 8: 3 of 8.
+    with pytest.raises(ValueError, match="5 of the 8 parameters of TinyModel"):
+        runner_with(tmp_path, weights, 0.5).load_or_resume()
+
+
+def test_guard_lets_a_part_of_a_model_pass(tmp_path):
+    weights = tiny_project.TinyModel().state_dict()
+    encoder = {f"module.{k}": v + 1 for k, v in weights.items() if k.startswith("encoder")}
+    runner = runner_with(tmp_path, encoder, 0.5)
+    runner.load_or_resume()
+    assert torch.equal(runner.model.encoder[0].bias, encoder["module.encoder.0.bias"])

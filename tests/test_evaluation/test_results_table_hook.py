@@ -1,0 +1,222 @@
+"""The results-table hook inside of real training runs of a tiny model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+from part_synth.engine.results_table_hook import ResultsTableHook
+from part_synth.evaluation import PoseMetric
+from torch import nn
+
+
+class PosesAsData(torch.utils.data.Dataset):
+    """Poses whose 2D joints are the input; the items of an epoch are always the same."""
+
+    metainfo = None
+
+    def __init__(self, poses):
+        self.poses = torch.from_numpy(poses).float()
+
+    def __len__(self):
+        return len(self.poses)
+
+    def __getitem__(self, index):
+        sample = PoseDataSample(metainfo={"action": "Walk" if index % 2 else "Sit"})
+        joints = self.poses[index][None]
+        sample.gt_instances = InstanceData(lifting_target=joints + 4.0)
+        return {"inputs": joints[0, :, :2].reshape(-1), "data_samples": sample}
+
+
+class LinearLifter(BaseModel):
+    """One layer from 2D to 3D; draws from the global generator in every training step."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(34, 51)
+        self.seen_noise = []
+
+    def forward(self, inputs, data_samples, mode):
+        pred = self.layer(torch.stack(list(inputs))).reshape(-1, 17, 3)
+        if mode == "predict":
+            for sample, joints in zip(data_samples, pred, strict=True):
+                sample.pred_instances = InstanceData(keypoints=joints[None])
+            return data_samples
+        gt = torch.cat([sample.gt_instances.lifting_target for sample in data_samples]) - 4.0
+        noise = torch.rand(())
+        self.seen_noise.append(float(noise))
+        return {"loss": (pred - gt).square().mean() + 0 * noise}
+
+
+class StopHook(Hook):
+    """Breaks training off, as a kill signal would."""
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def make_runner(tmp_path, poses):
+    np.savez(tmp_path / "reference.npz", S=poses(40, 3))
+
+    def make(work_dir, table=True, epochs=3, hooks=(), **changes):
+        def loader(seed):
+            return {
+                "batch_size": 16,
+                "num_workers": 0,
+                "dataset": PosesAsData(poses(48, seed)),
+                "sampler": {"type": "DefaultSampler", "shuffle": False},
+                "collate_fn": {"type": "pseudo_collate"},
+            }
+
+        metric = {"type": "part_synth.PoseMetric",
+                  "reference_poses": str(tmp_path / "reference.npz")}  # fmt: skip
+        table_hook = {"type": "part_synth.ResultsTableHook", **changes.pop("table_args", {})}
+        checkpoint = {"type": "CheckpointHook", "interval": 1, "save_best": "p_mpjpe_mm",
+                      "rule": "less"}  # fmt: skip
+        settings = {
+            "model": LinearLifter(),
+            "work_dir": str(tmp_path / work_dir),
+            "train_dataloader": loader(0),
+            "val_dataloader": loader(1),
+            "test_dataloader": loader(2),
+            "train_cfg": {"by_epoch": True, "max_epochs": epochs, "val_interval": 1},
+            "val_cfg": {},
+            "test_cfg": {},
+            "val_evaluator": metric,
+            "test_evaluator": metric,
+            "optim_wrapper": {"optimizer": {"type": "Adam", "lr": 0.01}},
+            "default_hooks": {"checkpoint": changes.pop("checkpoint", checkpoint)},
+            "custom_hooks": [*hooks, *([table_hook] if table else [])],
+            "default_scope": "mmpose",
+            "randomness": {"seed": 0},
+            "experiment_name": f"toy_{work_dir}_{np.random.default_rng().integers(1 << 40)}",
+            "log_level": "WARNING",
+            "cfg": Config({"load_from": None}),
+        }
+        return Runner(**{**settings, **changes})
+
+    return make
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_table_and_files_of_a_run(make_runner, tmp_path, capsys):
+    (tmp_path / "twin.json").write_text('{"p_mpjpe_mm": 12.5, "note": "labels"}')
+    compare = [
+        {"name": "with labels", "path": str(tmp_path / "twin.json")},
+        {"name": "missing", "path": str(tmp_path / "none.json")},
+    ]
+    runner = make_runner("run", table_args={"compare": compare, "name": "ours"})
+    runner.train()
+    results = read(tmp_path / "run" / "results.json")
+    assert results["p_mpjpe_mm"] < 0.8 * results["untrained/p_mpjpe_mm"]
+    assert results["baseline_mean_pose_p_mpjpe_mm"] > 0 and "p_mpjpe_mm/Walk" in results
+    assert all(isinstance(value, float) for value in results.values())
+
+    printed = capsys.readouterr().out
+    page = (tmp_path / "run" / "results.md").read_text()
+    for text in (printed, page):
+        rows = [line for line in text.splitlines() if line.startswith(("|", "│"))]
+        names = ["mean pose (canonical)", "random training pose", "untrained network",
+                 "with labels", "ours"]  # fmt: skip
+        assert all(any(name in row for row in rows) for name in names)
+        assert "missing" not in "".join(rows)
+        assert f"{results['p_mpjpe_mm']:.1f}" in text and "12.5" in text
+    assert "best_p_mpjpe_mm_epoch_3.pth" in page
+
+    # The reported numbers are those of the checkpoint, measured again by hand.
+    again = make_runner("again", table=False, load_from=str(next((tmp_path / "run").glob("best*"))))
+    metrics = again.test()
+    assert metrics["p_mpjpe_mm"] == pytest.approx(results["p_mpjpe_mm"], abs=1e-4)
+
+
+def test_best_is_reported_and_not_the_last(make_runner, tmp_path):
+    class Spoil(Hook):
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                with torch.no_grad():
+                    runner.model.layer.weight.normal_()
+
+    runner = make_runner("spoilt", hooks=[Spoil()])
+    runner.train()
+    assert [p.name for p in (tmp_path / "spoilt").glob("best*")] == ["best_p_mpjpe_mm_epoch_2.pth"]
+    assert "best_p_mpjpe_mm_epoch_2.pth" in (tmp_path / "spoilt" / "results.md").read_text()
+    results = read(tmp_path / "spoilt" / "results.json")
+    assert results["p_mpjpe_mm"] < results["untrained/p_mpjpe_mm"]
+
+
+def test_last_checkpoint_without_a_best_one(make_runner, tmp_path):
+    make_runner("last", epochs=2, checkpoint={"type": "CheckpointHook", "interval": 1}).train()
+    assert "epoch_2.pth" in (tmp_path / "last" / "results.md").read_text()
+
+
+def test_training_is_the_same_with_and_without_the_table(make_runner):
+    runs = []
+    for table in (True, False):
+        runner = make_runner(f"same_{table}", table=table)
+        state = runner.model.state_dict()
+        generator = torch.Generator().manual_seed(1)
+        for value in state.values():
+            value.copy_(0.1 * torch.randn(value.shape, generator=generator))
+        torch.manual_seed(5)
+        runner.train()
+        runs.append(runner.model.seen_noise)
+    assert runs[0] == runs[1] and len(runs[0]) == 9
+
+
+def test_untrained_row_survives_resume(make_runner, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        make_runner("killed", epochs=4, hooks=[StopHook()]).train()
+    before = read(tmp_path / "killed" / "untrained_metrics.json")
+    assert not (tmp_path / "killed" / "results.json").exists()
+    make_runner("killed", epochs=4, resume=True).train()
+    results = read(tmp_path / "killed" / "results.json")
+    for key, value in before.items():
+        assert results[f"untrained/{key}"] == value
+    assert results["untrained/p_mpjpe_mm"] > results["p_mpjpe_mm"]
+
+
+def test_untrained_run_sees_the_initial_weights_under_ema(make_runner, tmp_path):
+    class InitialisedLate(LinearLifter):
+        def init_weights(self):
+            nn.init.zeros_(self.layer.weight)
+            nn.init.constant_(self.layer.bias, 0.125)
+
+    ema = {"type": "EMAHook", "momentum": 0.3}
+    make_runner("ema", model=InitialisedLate(), hooks=[ema]).train()
+    results = read(tmp_path / "ema" / "results.json")
+    metric = PoseMetric(baselines=False)
+    # The initial weights predict one point: the error of all joints at the root.
+    dataset = make_runner("x", table=False).test_dataloader.dataset
+    gt = dataset.poses.numpy()
+    metric.process(None, [{"pred_instances": {"keypoints": np.zeros_like(gt)},
+                           "gt_instances": {"lifting_target": gt}}])  # fmt: skip
+    expected = metric.evaluate(1)["mpjpe_mm"]
+    assert results["untrained/mpjpe_mm"] == pytest.approx(expected, rel=1e-4)
+    assert results["mpjpe_mm"] < 0.9 * expected
+
+
+def test_plain_test_prints_no_table(make_runner, tmp_path):
+    runner = make_runner("test_only")
+    runner.test()
+    assert not (tmp_path / "test_only" / "results.json").exists()
+
+
+def test_messages(make_runner):
+    with pytest.raises(ValueError, match="needs test_dataloader"):
+        make_runner("no_test", test_dataloader=None, test_cfg=None, test_evaluator=None).train()
+    for entry in ("results.json", {"name": "twin"}):
+        with pytest.raises(ValueError, match=r"dict\(name=\.\.\., path="):
+            ResultsTableHook(compare=[entry])

@@ -1,0 +1,198 @@
+"""What users get wrong with the tools, and the sentence or two that each of them must see.
+
+A new row: a name, the tool, its arguments ('{tmp}' is an empty folder with checkpoints in it, see
+`folder`), --cfg-options, and words that the message must hold.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import tiny_project
+import torch
+from tiny_runs import TINY_CONFIG, run
+
+TINY = str(TINY_CONFIG)
+WORK = ("--work-dir", "{tmp}/work")
+
+TRAIN = [
+    ("missing config", ["{tmp}/none.py"], [], r"Config .*none\.py does not exist"),
+    ("config with a syntax error", ["{tmp}/broken.py"], [], r"broken\.py can.t be read"),
+    ("config without a model", ["{tmp}/no_model.py"], [], "lacks the key 'model'"),
+    (
+        "misspelt section of a config",
+        ["{tmp}/misspelt.py"],
+        [],
+        r"unknown key 'train_dataloder'. Did you mean 'train_dataloader'\?",
+    ),
+    (
+        "missing base config",
+        ["{tmp}/no_base.py"],
+        [],
+        r"nowhere\.py",
+    ),
+    (
+        "misspelt --cfg-options",
+        [TINY],
+        ["modle.type=X"],
+        r"--cfg-options has the unknown key 'modle'. Did you mean 'model'\?",
+    ),
+    (
+        "missing prefix",
+        [TINY],
+        ["custom_hooks.1.type=EpochSeedHook"],
+        r"'EpochSeedHook' is not registered: the config must write type='part_synth.EpochSeedHook'",
+    ),
+    ("part without a type", [TINY], ["default_hooks.x.y=1"], r"has no type='...': {'y': 1}"),
+    (
+        "misspelt name",
+        [TINY],
+        ["custom_hooks.1.type=part_synth.EpochSedHook"],
+        r"did you mean type='part_synth.EpochSeedHook'\?",
+    ),
+    (
+        "unknown key of a part",
+        [TINY],
+        ["model.widht=3"],
+        r"gives TinyModel the unknown key 'widht': did you mean 'width'\?",
+    ),
+    (
+        "unknown key of a hook",
+        [TINY],
+        ["default_hooks.checkpoint.max_kep_ckpts=3", "default_hooks.badcase.type=BadCase"],
+        r"'BadCase' is not registered: did you mean type='part_synth.BadCaseHook'\?",
+    ),
+    (
+        "missing key of a part",
+        [TINY],
+        ["default_hooks.x.type=part_synth.ObjectiveScheduleHook"],
+        r"config of ObjectiveScheduleHook is incomplete: missing 1 required .*'phases'",
+    ),
+    (
+        "submodule without an optimiser",
+        [TINY],
+        ["optim_wrapper.decoder.modules=encoder"],
+        r"encoder\.0\.weight belongs to several optimisers",
+    ),
+    ("resume from nothing", [TINY, "--resume", "{tmp}/none.pth"], [], r"none\.pth does not exist"),
+    (
+        "resume from another model",
+        [TINY, "--resume", "{tmp}/tiny.pth"],
+        ["model.width=9"],
+        "The checkpoint is of another model: 5 of the 8 parameters of TinyModel",
+    ),
+    ("load_from nothing", [TINY], ["load_from={tmp}/none.pth"], r"none\.pth"),
+    ("--auto-scale-lr unprepared", ["{tmp}/no_scale.py", "--auto-scale-lr"], [], "base_batch_size"),
+    ("--amp with a strange wrapper", [TINY, "--amp"], ["optim_wrapper.encoder.type=Apex"], "Apex"),
+    ("--show-dir unprepared", [TINY, "--show-dir", "{tmp}"], [], "default_hooks.visualization"),
+    (
+        "--show without a display",
+        [TINY, "--show"],
+        ["default_hooks.visualization.type=X"],
+        "display",
+    ),
+    ("--launcher by hand", [TINY, "--launcher", "pytorch"], [], r"dist_train\.sh"),
+]
+
+TEST = [
+    ("missing checkpoint", [TINY, "{tmp}/none.pth"], [], r"none\.pth does not exist"),
+    ("empty checkpoint", [TINY, "{tmp}/empty.pth"], [], r"empty\.pth \(0 bytes\) can.t be read"),
+    ("checkpoint cut short", [TINY, "{tmp}/half.pth"], [], r"half\.pth .* can.t be read"),
+    ("damaged old checkpoint", [TINY, "{tmp}/rubbish.pth"], [], "damaged or not a torch"),
+    (
+        "checkpoint of another model",
+        [TINY, "{tmp}/other.pth"],
+        [],
+        r"another model: 8 of the 8 parameters of TinyModel .*encoder\.0\.weight",
+    ),
+    ("--dump without .pkl", [TINY, "{tmp}/tiny.pth", "--dump", "x.json"], [], r"ends in \.pkl"),
+    ("--badcase unprepared", [TINY, "{tmp}/tiny.pth", "--badcase"], [], "default_hooks.badcase"),
+]
+
+ROWS = [("train", *row) for row in TRAIN] + [("test", *row) for row in TEST]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Configs and checkpoints that are wrong in one way each, and a good checkpoint."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "RANK", "PART_SYNTH_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "broken.py").write_text("model = dict(\n")
+    (tmp_path / "no_model.py").write_text("default_scope = 'mmpose'\n")
+    (tmp_path / "misspelt.py").write_text("model = dict(type='X')\ntrain_dataloder = dict()\n")
+    (tmp_path / "no_base.py").write_text("_base_ = ['nowhere.py']\n")
+    text = Path(TINY).read_text().replace("auto_scale_lr = dict(base_batch_size=8)", "")
+    (tmp_path / "no_scale.py").write_text(text)
+    good = tmp_path / "tiny.pth"
+    torch.save({"meta": {}, "state_dict": tiny_project.TinyModel().state_dict()}, good)
+    torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, tmp_path / "other.pth")
+    (tmp_path / "half.pth").write_bytes(good.read_bytes()[:1000])
+    (tmp_path / "empty.pth").touch()
+    (tmp_path / "rubbish.pth").write_bytes(b"\x80\x02not a pickle")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "arguments", "options", "words"), ROWS, ids=[f"{r[0]}: {r[1]}" for r in ROWS]
+)
+def test_message(folder, monkeypatch, capfd, tool, name, arguments, options, words):
+    filled = [a.replace("{tmp}", str(folder)) for a in [*arguments, *WORK]]
+    options = [o.replace("{tmp}", str(folder)) for o in options]
+    status = run(tool, *filled, monkeypatch=monkeypatch, options=options)
+    message, _, trace = capfd.readouterr().err.partition("error: ")[2].partition("\n(Traceback: ")
+    assert status == 2
+    assert re.search(words, message), message
+    assert trace
+    # One or two sentences, no traceback.
+    assert "\n" not in message.strip() and len(message) < 500
+
+
+@pytest.mark.parametrize("place", ["model", "train_dataloader.dataset"])
+def test_errors_of_the_program_keep_their_traceback(folder, monkeypatch, place):
+    options = [f"{place}.broken=numpy"]
+    with pytest.raises(ValueError, match="cannot reshape"):
+        run("train", TINY, "--work-dir", folder / "work", monkeypatch=monkeypatch, options=options)
+    logs = list((folder / "work").glob("*/*.log"))
+    assert "cannot reshape" in logs[0].read_text()
+
+
+def test_a_name_error_of_the_program_is_not_hidden(folder, monkeypatch):
+    with pytest.raises(NameError):
+        run(
+            "train",
+            TINY,
+            "--work-dir",
+            folder / "work",
+            monkeypatch=monkeypatch,
+            options=["model.broken=program"],
+        )
+
+
+def test_debug_variable_shows_every_traceback(folder, monkeypatch):
+    monkeypatch.setenv("PART_SYNTH_DEBUG", "1")
+    with pytest.raises(FileNotFoundError):
+        run("train", folder / "none.py", monkeypatch=monkeypatch)
+
+
+def test_traceback_of_a_mistake_is_in_the_log_file(folder, monkeypatch, capfd):
+    options = ["optim_wrapper.decoder.modules=encoder"]
+    run("train", TINY, "--work-dir", folder / "work", monkeypatch=monkeypatch, options=options)
+    log = Path(capfd.readouterr().err.rpartition("(Traceback: ")[2].rstrip(")\n"))
+    assert log.is_relative_to(folder / "work")
+    assert "Traceback (most recent call last)" in log.read_text()
+
+
+def test_data_worker_errors_are_explained_too():
+    from part_synth.apis.errors import explain
+
+    text = (
+        "Caught {kind} in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        '  File "loader.py", line 1, in fetch\n    x\n  File "{file}", line 2, in read\n    y\n'
+        "{kind}: {words}"
+    )
+    ours = text.format(kind="ValueError", file="a/part_synth/datasets/x.py", words="a.jpg is cut")
+    theirs = text.format(kind="ValueError", file="a/numpy/x.py", words="bad shape")
+    absent = text.format(kind="FileNotFoundError", file="a/numpy/x.py", words="no a.jpg")
+    assert explain(ValueError(ours)) == "a.jpg is cut"
+    assert explain(ValueError(theirs)) is None
+    assert explain(FileNotFoundError(absent)) == "no a.jpg"

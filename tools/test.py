@@ -1,0 +1,22 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT [--out metrics.json] ...``."""
+
+import sys
+
+from mmengine.runner import Runner
+from part_synth.apis.cli import run_tool, test_parser, write_metrics
+from part_synth.apis.config import test_config
+from part_synth.apis.distributed import prepare_distributed
+
+
+def main() -> None:
+    """Read the command line, build the runner, evaluate, write the metrics."""
+    args = test_parser().parse_args()
+    cfg = test_config(args)
+    prepare_distributed(cfg)
+    metrics = Runner.from_cfg(cfg).test()
+    if args.out:
+        write_metrics(metrics, args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
