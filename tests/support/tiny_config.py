@@ -6,7 +6,9 @@ env_cfg = dict(
 )
 randomness = dict(seed=3)
 log_level = "WARNING"
-visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
+visualizer = dict(
+    type="Visualizer", _scope_="mmengine", vis_backends=[dict(type="LocalVisBackend")]
+)
 
 # optimizer
 optim_wrapper = dict(
@@ -42,26 +44,26 @@ custom_hooks = [
 ]
 
 # model
-model = dict(type="TinyModel")
-model_wrapper_cfg = dict(type="MMSeparateDistributedDataParallel")
+# The scope spares the lookup in mmpose, which imports all of its models and mmdet.
+model = dict(type="TinyModel", _scope_="mmengine")
 
 # dataloaders
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,
     collate_fn=dict(type="default_collate"),
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(type="TinyDataset"),
+    sampler=dict(type="DefaultSampler", _scope_="mmengine", shuffle=True),
+    dataset=dict(type="TinyDataset", _scope_="mmengine"),
 )
 val_dataloader = dict(
     batch_size=4,
     num_workers=0,
     collate_fn=dict(type="default_collate"),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type="TinyDataset"),
+    sampler=dict(type="DefaultSampler", _scope_="mmengine", shuffle=False),
+    dataset=dict(type="TinyDataset", _scope_="mmengine"),
 )
 test_dataloader = val_dataloader
 
 # evaluators
-val_evaluator = dict(type="TinyMetric")
+val_evaluator = dict(type="TinyMetric", _scope_="mmengine")
 test_evaluator = val_evaluator

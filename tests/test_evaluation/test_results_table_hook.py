@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing as mp
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
@@ -16,6 +19,8 @@ from mmpose.structures import PoseDataSample
 from part_synth.engine.results_table_hook import ResultsTableHook
 from part_synth.evaluation import PoseMetric
 from torch import nn
+
+RUN_NUMBERS = itertools.count()
 
 
 class PosesAsData(torch.utils.data.Dataset):
@@ -64,48 +69,56 @@ class StopHook(Hook):
             raise KeyboardInterrupt
 
 
-@pytest.fixture
-def make_runner(tmp_path, poses):
-    np.savez(tmp_path / "reference.npz", S=poses(40, 3))
+class RunnerFactory:
+    """Makes runners below one folder; a class, so that it can be sent to another process."""
 
-    def make(work_dir, table=True, epochs=3, hooks=(), **changes):
-        def loader(seed):
-            return {
-                "batch_size": 16,
-                "num_workers": 0,
-                "dataset": PosesAsData(poses(48, seed)),
-                "sampler": {"type": "DefaultSampler", "shuffle": False},
-                "collate_fn": {"type": "pseudo_collate"},
-            }
+    def __init__(self, root, train, val, test, reference):
+        self.root = root
+        self.poses = {"train": train, "val": val, "test": test}
+        np.savez(root / "reference.npz", S=reference)
 
-        metric = {"type": "part_synth.PoseMetric",
-                  "reference_poses": str(tmp_path / "reference.npz")}  # fmt: skip
-        table_hook = {"type": "part_synth.ResultsTableHook", **changes.pop("table_args", {})}
-        checkpoint = {"type": "CheckpointHook", "interval": 1, "save_best": "p_mpjpe_mm",
-                      "rule": "less"}  # fmt: skip
+    def loader(self, split):
+        return {
+            "batch_size": 16,
+            "num_workers": 0,
+            "dataset": PosesAsData(self.poses[split]),
+            "sampler": {"type": "DefaultSampler", "shuffle": False},
+            "collate_fn": {"type": "pseudo_collate"},
+        }
+
+    def __call__(self, work_dir, table=True, epochs=3, hooks=(), table_args=(), **changes):
+        metric = {
+            "type": "part_synth.PoseMetric",
+            "reference_poses": str(self.root / "reference.npz"),
+        }
+        if table:
+            hooks = [*hooks, {"type": "part_synth.ResultsTableHook", **dict(table_args)}]
+        best = {"type": "CheckpointHook", "save_best": "p_mpjpe_mm", "rule": "less", "interval": 1}
         settings = {
             "model": LinearLifter(),
-            "work_dir": str(tmp_path / work_dir),
-            "train_dataloader": loader(0),
-            "val_dataloader": loader(1),
-            "test_dataloader": loader(2),
+            "work_dir": str(self.root / work_dir),
+            **{f"{split}_dataloader": self.loader(split) for split in self.poses},
             "train_cfg": {"by_epoch": True, "max_epochs": epochs, "val_interval": 1},
             "val_cfg": {},
             "test_cfg": {},
             "val_evaluator": metric,
             "test_evaluator": metric,
             "optim_wrapper": {"optimizer": {"type": "Adam", "lr": 0.01}},
-            "default_hooks": {"checkpoint": changes.pop("checkpoint", checkpoint)},
-            "custom_hooks": [*hooks, *([table_hook] if table else [])],
+            "default_hooks": {"checkpoint": changes.pop("checkpoint", best)},
+            "custom_hooks": list(hooks),
             "default_scope": "mmpose",
             "randomness": {"seed": 0},
-            "experiment_name": f"toy_{work_dir}_{np.random.default_rng().integers(1 << 40)}",
+            # mmengine refuses two runners of one name.
+            "experiment_name": f"toy_{work_dir}_{next(RUN_NUMBERS)}",
             "log_level": "WARNING",
             "cfg": Config({"load_from": None}),
         }
         return Runner(**{**settings, **changes})
 
-    return make
+
+@pytest.fixture
+def make_runner(tmp_path, poses):
+    return RunnerFactory(tmp_path, poses(48, 0), poses(48, 1), poses(48, 2), poses(40, 3))
 
 
 def read(path):
@@ -220,3 +233,30 @@ def test_messages(make_runner):
     for entry in ("results.json", {"name": "twin"}):
         with pytest.raises(ValueError, match=r"dict\(name=\.\.\., path="):
             ResultsTableHook(compare=[entry])
+
+
+def train_one_of_two(rank, init_file, make_runner):
+    torch.set_num_threads(1)  # a forked process must not enter the parent's thread pool
+    # Started by hand, for mmengine's launcher asks for a GPU even with gloo.
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{init_file}", rank=rank, world_size=2
+    )
+    os.environ["LOCAL_RANK"] = str(rank)
+    wrapper = {"type": "MMDistributedDataParallel", "device_ids": None}
+    cfg = Config({"load_from": None, "model_wrapper_cfg": wrapper})
+    make_runner("two", launcher="pytorch", cfg=cfg, experiment_name="two").train()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_write_one_table(make_runner, tmp_path, capfd, monkeypatch):
+    # Forking saves half a minute of imports, but can't follow a process that has used a GPU.
+    method = "spawn" if torch.cuda.is_available() else "fork"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    arguments = (str(tmp_path / "init"), make_runner)
+    mp.start_processes(train_one_of_two, arguments, nprocs=2, start_method=method)
+    results = read(tmp_path / "two" / "results.json")
+    assert results["p_mpjpe_mm"] < results["untrained/p_mpjpe_mm"]
+    assert capfd.readouterr().out.count("mean pose (canonical)") == 1
+    best = str(next((tmp_path / "two").glob("best*")))
+    alone = make_runner("alone", table=False, load_from=best).test()
+    assert alone["p_mpjpe_mm"] == pytest.approx(results["p_mpjpe_mm"], abs=1e-4)

@@ -186,7 +186,7 @@ def test_data_worker_errors_are_explained_too():
     from part_synth.apis.errors import explain
 
     text = (
-        "Caught {kind} in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        "Caught {kind} in DataLoader worker process 0.\nOriginal Traceback:\n"
         '  File "loader.py", line 1, in fetch\n    x\n  File "{file}", line 2, in read\n    y\n'
         "{kind}: {words}"
     )

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_runs import ROOT, SUPPORT, TINY_CONFIG, losses
+from tiny_runs import ROOT, SUPPORT, TINY_CONFIG, losses, run
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def launch(script, *arguments):
+def launch(folder, script, *arguments):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -28,30 +28,44 @@ def launch(script, *arguments):
         "CUDA_VISIBLE_DEVICES": "",
     }
     command = [shutil.which("bash"), str(ROOT / "tools" / script), *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    # mmengine gathers results in a folder below the current one.
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240
+    )
 
 
-def test_two_processes_train_and_test(tmp_path):
+def test_two_processes_train_and_test(tmp_path, monkeypatch):
     work = tmp_path / "work"
     options = ["--cfg-options", "env_cfg.dist_cfg.backend=gloo", "train_cfg.max_epochs=2"]
-    train = launch("dist_train.sh", TINY_CONFIG, 2, "--work-dir", work, *options)
+    train = launch(tmp_path, "dist_train.sh", TINY_CONFIG, 2, "--work-dir", work, *options)
     assert train.returncode == 0, train.stderr
     # 8 samples in batches of 4 over two processes: one step an epoch, other data on each rank.
     ranks = [losses(work, rank) for rank in (0, 1)]
     assert [len(rank) for rank in ranks] == [2, 2]
     assert ranks[0] != ranks[1]
+    weights = [(work / f"weights.{rank}.txt").read_text() for rank in (0, 1)]
+    assert weights[0] == weights[1]
+    validations = [
+        json.loads(line)
+        for line in next(work.glob("*/vis_data/scalars.json")).read_text().splitlines()
+        if "p_mpjpe_mm" in line
+    ]
 
     out = tmp_path / "metrics.json"
-    flags = ["--work-dir", work, "--out", out]
-    test = launch("dist_test.sh", TINY_CONFIG, work / "epoch_2.pth", 2, *flags)
+    checkpoint = work / "epoch_2.pth"
+    test = launch(
+        tmp_path, "dist_test.sh", TINY_CONFIG, checkpoint, 2, "--work-dir", work, "--out", out
+    )
     assert test.returncode == 0, test.stderr
-    metrics = json.loads(out.read_text())
-    best = json.loads(next(work.glob("*/vis_data/scalars.json")).read_text().splitlines()[-1])
-    # The last validation of the training, by the same two processes.
-    assert metrics["p_mpjpe_mm"] == pytest.approx(best["p_mpjpe_mm"], rel=1e-5)
+    shared = json.loads(out.read_text())["p_mpjpe_mm"]
+    assert shared == pytest.approx(validations[1]["p_mpjpe_mm"], rel=1e-5)
+
+    # One process reads the checkpoint that two have written.
+    run("test", TINY_CONFIG, checkpoint, "--out", out, "--work-dir", work, monkeypatch=monkeypatch)
+    assert json.loads(out.read_text())["p_mpjpe_mm"] == pytest.approx(shared, rel=1e-5)
 
 
 @pytest.mark.parametrize("script", ["dist_train.sh", "dist_test.sh"])
-def test_usage(script):
-    result = launch(script)
+def test_usage(script, tmp_path):
+    result = launch(tmp_path, script)
     assert result.returncode == 2 and result.stderr.startswith("usage: ")

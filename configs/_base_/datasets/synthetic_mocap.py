@@ -43,8 +43,8 @@ val_dataloader = dict(
         synthetic=synthetic,
         split='val',
         test_mode=True,
-        # Every second frame: neighbours are alike.
-        frame_step=2,
+        # Every fourth frame: neighbours are alike.
+        frame_step=4,
         crop=test_crop))
 test_dataloader = dict(
     batch_size=64,

@@ -56,7 +56,8 @@ def explain(error: BaseException) -> str | None:
         match = _WRONG_ARGUMENTS.search(text)
         return _explain_arguments(match, error) if match else None
     if isinstance(error, KeyError) and 'must contain the key "type"' in text:
-        return f"A part of the config has no type='...': {text.split('but got ')[-1][:200].strip()}"
+        words = text.split("but got ")[-1].splitlines()[0][:200]
+        return f"A part of the config has no type='...': {words}"
     if isinstance(error, KeyError) and any(f.f_code.co_name == "from_cfg" for f in frames[-4:]):
         return f"The config lacks the key {text!r}."
     if isinstance(error, ValueError) and modules[-1].startswith(_SPEAKING_MODULES):

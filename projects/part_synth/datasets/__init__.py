@@ -17,7 +17,8 @@ A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, reg
 from part_synth.datasets.backgrounds import MedianBackgrounds, temporal_median
 from part_synth.datasets.collate import collate
 from part_synth.datasets.frame_datasets import FrameDataset, PoseFrameDataset
-from part_synth.datasets.frame_index import LAYOUTS, CameraTable, FrameIndex, SequenceTable
+from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
+from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 from part_synth.datasets.h36m_layout import Human36mFrames
 from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
 from part_synth.datasets.multi_view import MultiViewDataset

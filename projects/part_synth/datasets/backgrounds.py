@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import tempfile
@@ -14,7 +15,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from part_synth.datasets.frame_index import FrameIndex
-from part_synth.datasets.image_reader import ImageReader
+from part_synth.datasets.image_reader import ImageReader, read_bytes
 
 # Part of the key of a stored background: raise it when the pixels would come out differently.
 _VERSION = 1
@@ -89,21 +90,27 @@ def temporal_median(paths: list[Path], memory_mib: float = 256.0) -> np.ndarray:
 class MedianBackgrounds:
     """Backgrounds of the static cameras of a data set, computed when first asked for.
 
-    They are kept in memory, and on disk as ``<root>/backgrounds/<name>_<key>.png``, where the key
-    is a hash of the very bytes that the median is taken of: a stored picture is found again exactly
-    if it would come out the same.
+    They are kept in memory (up to a limit), and on disk as
+    ``<root>/backgrounds/<name>_<key>.png``, where the key is a hash of the very bytes that the
+    median is taken of: a stored picture is found again exactly if it would come out the same.
 
     Args:
         index (FrameIndex): The frames of the data set.
         max_frames (int): Frames that the median is taken of.
         directory (str | Path | None): Where to keep the pictures; default ``<root>/backgrounds``.
+        cache_mib (float): Limit of the pictures in memory per process, MiB; further ones are read
+            from disk each time.
 
     Raises:
         ValueError: If ``max_frames`` is not positive.
     """
 
     def __init__(
-        self, index: FrameIndex, max_frames: int = 61, directory: str | Path | None = None
+        self,
+        index: FrameIndex,
+        max_frames: int = 61,
+        directory: str | Path | None = None,
+        cache_mib: float = 512.0,
     ) -> None:
         if max_frames < 1:
             raise ValueError(f"`max_frames` must be at least 1, got {max_frames}.")
@@ -112,6 +119,9 @@ class MedianBackgrounds:
         self.directory = Path(directory) if directory else index.root / "backgrounds"
         self._groups = index.group_by("background", "clip", "camera")
         self._names = index.column("background")[self._groups.order[self._groups.offsets[:-1]]]
+        self._paths: dict[str, Path] = {}
+        self._read = ImageReader("decoded", cache_mib)
+        # Only pictures that no disk takes.
         self._images: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -127,10 +137,15 @@ class MedianBackgrounds:
             KeyError: If no frame of the index has this background.
             ValueError: If the camera moves.
         """
-        image = self._images.get(name)
-        if image is None:
-            image = self._images[name] = self._load_or_compute(name)
-        return image
+        if name in self._images:
+            return self._images[name]
+        if name not in self._paths:
+            path, median = self._find_or_compute(name)
+            if path is None:
+                self._images[name] = median
+                return median
+            self._paths[name] = path
+        return self._read(self._paths[name])
 
     def frames_of(self, name: str) -> np.ndarray:
         """Frames that the median is taken of.
@@ -153,16 +168,17 @@ class MedianBackgrounds:
             )
         return spread_frames(ids, self.index.sequence_id[ids], self.max_frames)
 
-    def _load_or_compute(self, name: str) -> np.ndarray:
+    def _find_or_compute(self, name: str) -> tuple[Path | None, np.ndarray | None]:
+        """File of a background; or None and the picture, where it can't be written."""
         paths = [self.index.image_path(i) for i in self.frames_of(name)]
         digest = hashlib.blake2b(f"median {_VERSION}".encode(), digest_size=8)
         for path in paths:
-            digest.update(path.read_bytes())
+            digest.update(read_bytes(path).tobytes())
         # Names of people and cameras may hold anything; the key tells them apart.
         safe = re.sub(r"[^A-Za-z0-9_.-]", "-", name)
         target = self.directory / f"{safe}_{digest.hexdigest()}.png"
         if target.is_file():
-            return ImageReader()(target)
+            return target, None
         median = temporal_median(paths)
         try:
             _write_atomically(target, median)
@@ -171,9 +187,10 @@ class MedianBackgrounds:
                 f"Can't keep the background of '{name}' at {target} ({error}); it is computed "
                 "again in every run.",
                 logger="current",
-                level=30,
+                level=logging.WARNING,
             )
-        return median
+            return None, median
+        return target, None
 
 
 def _write_atomically(target: Path, image: np.ndarray) -> None:

@@ -17,7 +17,8 @@ from part_synth.datasets.annotation_file import (
     require_root,
     split_image_names,
 )
-from part_synth.datasets.frame_index import LAYOUTS, CameraTable, FrameIndex, SequenceTable
+from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
+from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 
 # The usual protocol: five people to train on, two to test on.
 H36M_PROTOCOL = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}

@@ -57,7 +57,7 @@ class ImageReader:
         kept = self._kept.get(path)
         if kept is not None and self.cache == "decoded":
             return kept
-        encoded = kept if kept is not None else _read_bytes(path)
+        encoded = kept if kept is not None else read_bytes(path)
         image = _decode(encoded, self.flag, path)
         if kept is None and self.cache is not None:
             self._keep(path, image if self.cache == "decoded" else encoded)
@@ -74,7 +74,18 @@ class ImageReader:
         return {**self.__dict__, "_kept": {}, "_bytes": 0}
 
 
-def _read_bytes(path: str) -> np.ndarray:
+def read_bytes(path: str | Path) -> np.ndarray:
+    """The bytes of an image file.
+
+    Args:
+        path (str | Path): File to read.
+
+    Returns:
+        np.ndarray: (n,) uint8.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
     try:
         return np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:

@@ -15,7 +15,8 @@ from part_synth.datasets.annotation_file import (
     require_root,
     split_image_names,
 )
-from part_synth.datasets.frame_index import LAYOUTS, CameraTable, FrameIndex, SequenceTable
+from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
+from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 from part_synth.geometry import skeleton_from_names
 
 # Order in mmpose's npz files (the order of the data set's own test annotations).

@@ -50,30 +50,31 @@ class EpochSeededSampler(Sampler):
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else int(seed)
         self.round_up = round_up
+        self.samples_per_epoch = samples_per_epoch or len(dataset)
         self.count = samples_per_epoch or len(dataset)
         self.epoch = 0
 
     def __iter__(self) -> Iterator[int]:
         """This rank's virtual indices of the current epoch."""
-        count, size = self.count, len(self.dataset)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(size)
-        else:
-            order = np.arange(size)
-        # An epoch longer than the data shows samples again, as the next epoch would.
-        passes, place = np.divmod(np.arange(count), size)
-        order = order[place] + passes * size
+        count, size = len(self.dataset), self.samples_per_epoch
+        begin, end = self.epoch * size, (self.epoch + 1) * size
+        passes = range(begin // count, (end - 1) // count + 1)
+        order = np.concatenate([self._order(number) + number * count for number in passes])
+        order = order[begin - passes[0] * count :][:size]
         if self.round_up:
-            order = np.resize(order, math.ceil(count / self.world_size) * self.world_size)
-        order = order[self.rank :: self.world_size]
-        epochs_of_data = math.ceil(count / size)
-        return iter((order + self.epoch * epochs_of_data * size).tolist())
+            order = np.resize(order, math.ceil(size / self.world_size) * self.world_size)
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def _order(self, number: int) -> np.ndarray:
+        """(len(dataset),) order of one pass over the data set."""
+        if not self.shuffle:
+            return np.arange(len(self.dataset))
+        return np.random.default_rng([self.seed, number]).permutation(len(self.dataset))
 
     def __len__(self) -> int:
         """Number of samples of this rank and epoch."""
-        count = self.count
         spare = 0 if self.round_up else self.rank
-        return math.ceil((count - spare) / self.world_size)
+        return math.ceil((self.samples_per_epoch - spare) / self.world_size)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by mmengine before every epoch.

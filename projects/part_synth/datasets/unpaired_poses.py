@@ -32,8 +32,8 @@ def load_unpaired_poses(
     Args:
         path (str | Path): An npz with ``xyz`` (M, 17, 3) in metres, z up, and optionally
             ``joint_names`` (17,) (other orders are brought into Human3.6M's by name) and clips
-            (``start``, ``length``, ``split``, ``action``, each (C,)); or a motion capture file that
-            :func:`part_synth.datasets.motion_io.load_motions` reads (BVH, ...).
+            (``start``, ``length``, ``split``, ``action``, each (C,)); or a BVH file or a
+            folder of them (:func:`part_synth.datasets.motion_io.load_motions`).
         split (str | None): Keep the clips of this split, where the file tells; None keeps all.
         frame_step (int): Keep every n-th pose: neighbours in time are nearly the same.
         actions (Sequence[str] | None): Keep the clips of these activities.
@@ -49,7 +49,7 @@ def load_unpaired_poses(
             is left.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f"There is no file of unpaired 3D poses {path}. Give an npz with `xyz` (M, 17, 3) in "
             "metres, z up; the embedded data set brings one as unpaired_poses.npz."

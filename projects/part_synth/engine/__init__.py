@@ -9,6 +9,7 @@ from .checkpoint_guard import (
 )
 from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
 from .epoch_seed_hook import EpochSeedHook
+from .model_wrapper import MultiOptimDistributedDataParallel
 from .objective_schedule_hook import ObjectiveScheduleHook
 from .optim_wrapper_constructor import MultiOptimWrapperConstructor
 from .pose_prior_hook import PosePriorHook
@@ -21,6 +22,7 @@ __all__ = [
     "BadCaseHook",
     "CheckpointGuardHook",
     "EpochSeedHook",
+    "MultiOptimDistributedDataParallel",
     "MultiOptimWrapperConstructor",
     "ObjectiveScheduleHook",
     "PosePriorHook",

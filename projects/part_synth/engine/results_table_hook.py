@@ -203,7 +203,8 @@ def _copy_to_averaged(runner: Runner) -> None:
 def _undisturbed(runner: Runner) -> Iterator[None]:
     """Restore the random states and the model's mode after a test inside of training."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    # Of this process's device only: asking the others would open a context on each.
+    cuda_state = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     training = runner.model.training
     try:
         yield
@@ -211,8 +212,8 @@ def _undisturbed(runner: Runner) -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
-        if cuda_states:
-            torch.cuda.set_rng_state_all(cuda_states)
+        if cuda_state is not None:
+            torch.cuda.set_rng_state(cuda_state)
         runner.model.train(training)
 
 

@@ -1,6 +1,9 @@
 """Errors of 3D poses and part maps as pure functions, in millimetres or percent.
 
-Symbols: ``*`` any leading dimensions, N poses, K joints, C part classes, H x W pixels.
+Pose errors are defined here; part maps (:mod:`~part_synth.evaluation.segmentation`) and the spread
+of poses (:mod:`~part_synth.evaluation.spread`) are re-exported.
+
+Symbols: ``*`` any leading dimensions, K joints.
 
 Every pose function takes torch tensors or numpy arrays in metres, of any leading shape, and a
 mask ``visible`` (*, K). Joints outside the mask take no part in errors or alignments. Means run
@@ -11,17 +14,41 @@ seen to have diverged and can never be the best checkpoint.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import numpy as np
 import torch
 from torch import Tensor
 
+from part_synth.evaluation._common import METRES_TO_MM, ArrayLike
+from part_synth.evaluation.segmentation import (
+    class_iou,
+    confusion_matrix,
+    fg_iou,
+    fg_iou_from_confusion,
+    part_miou,
+    part_miou_from_confusion,
+)
+from part_synth.evaluation.spread import pose_spread, spread_template
 from part_synth.geometry import procrustes_align
 
-ArrayLike: TypeAlias = Tensor | np.ndarray
+__all__ = [
+    "ArrayLike",
+    "auc",
+    "class_iou",
+    "confusion_matrix",
+    "fg_iou",
+    "fg_iou_from_confusion",
+    "joint_errors",
+    "keypoint_2d_error",
+    "mpjpe",
+    "n_mpjpe",
+    "p_mpjpe",
+    "p_mpjpe_flip_tolerant",
+    "part_miou",
+    "part_miou_from_confusion",
+    "pck",
+    "pose_spread",
+    "spread_template",
+]
 
-METRES_TO_MM = 1000.0
 ROOT_JOINT = 0
 ALIGNMENTS = ("root", "scale", "procrustes")
 REDUCTIONS = ("mean", "pose", "none")
@@ -218,153 +245,6 @@ def keypoint_2d_error(pred: ArrayLike, gt: ArrayLike, visible: ArrayLike | None 
     return 100.0 * (torch.linalg.vector_norm(pred - gt, dim=-1) / size)[mask].mean()
 
 
-def spread_template(poses: ArrayLike, num_iterations: int = 3) -> Tensor:
-    """Mean shape of a set of poses that face anywhere (generalised Procrustes analysis).
-
-    Args:
-        poses: Joints (N, K, 3), metres.
-        num_iterations: Rounds of aligning all poses to the mean and taking the mean again.
-
-    Returns:
-        Template (K, 3), metres, centroid at the origin, of the mean size of the poses.
-    """
-    poses = _finite_poses(poses)
-    poses = poses - poses.mean(-2, keepdim=True)
-    size = poses.square().sum((-1, -2)).sqrt().mean()
-    template = poses[0]
-    for _ in range(num_iterations):
-        template = procrustes_align(poses, template.expand_as(poses)).mean(0)
-        template = template - template.mean(-2, keepdim=True)
-        # A mean of aligned shapes is smaller than each of them: undo the shrinking.
-        template = template * size / template.square().sum().sqrt().clamp_min(1e-12)
-    return template
-
-
-def pose_spread(poses: ArrayLike, template: ArrayLike) -> Tensor:
-    """How much a set of poses varies once turn, place and size are taken out.
-
-    Every pose is similarity-aligned to ``template``; the spread is the root mean square, over
-    poses and joints, of the distance to the joint's mean place. Predictions that collapse to one
-    pose have spread 0.
-
-    Args:
-        poses: Joints (N, K, 3), metres.
-        template: Joints (K, 3), metres, see :func:`spread_template`. Spreads are comparable
-            when they share it.
-
-    Returns:
-        Spread in mm, a scalar.
-    """
-    poses = _finite_poses(poses)
-    target = torch.as_tensor(template).to(poses)
-    aligned = procrustes_align(poses, target.expand_as(poses))
-    return METRES_TO_MM * (aligned - aligned.mean(0)).square().sum(-1).mean().sqrt()
-
-
-def confusion_matrix(
-    pred_labels: ArrayLike, gt_labels: ArrayLike, num_classes: int = 15, ignore_index: int = 255
-) -> Tensor:
-    """Count pixels by true and predicted label.
-
-    Args:
-        pred_labels: Predicted labels (*, H, W), integers in [0, C).
-        gt_labels: True labels (*, H, W), integers in [0, C), or ``ignore_index``.
-        num_classes: C, background (0) included.
-        ignore_index: Pixels with this true label are not counted.
-
-    Returns:
-        Counts (C, C) int64, rows true, columns predicted. Matrices of parts of a data set add up
-        to the matrix of the set.
-
-    Raises:
-        ValueError: Shapes differ or a label is out of range.
-    """
-    pred_labels, gt_labels = torch.as_tensor(pred_labels), torch.as_tensor(gt_labels)
-    if pred_labels.shape != gt_labels.shape:
-        raise ValueError(
-            f"Predicted labels {tuple(pred_labels.shape)} and true labels "
-            f"{tuple(gt_labels.shape)} must have one shape: resize one of them (nearest)."
-        )
-    gt_labels = gt_labels.reshape(-1).long()
-    pred_labels = pred_labels.reshape(-1).long()[gt_labels != ignore_index]
-    gt_labels = gt_labels[gt_labels != ignore_index]
-    for name, labels in (("Predicted", pred_labels), ("True", gt_labels)):
-        if labels.numel() and (labels.min() < 0 or labels.max() >= num_classes):
-            raise ValueError(
-                f"{name} part labels must be in 0..{num_classes - 1}, got "
-                f"{int(labels.min())}..{int(labels.max())}."
-            )
-    counts = torch.bincount(gt_labels * num_classes + pred_labels, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
-
-
-def class_iou(confusion: ArrayLike) -> Tensor:
-    """Intersection over union per class.
-
-    Args:
-        confusion: Counts (C, C), see :func:`confusion_matrix`.
-
-    Returns:
-        Percent (C,), float64; NaN for a class that neither truth nor prediction contains.
-    """
-    confusion = torch.as_tensor(confusion).double()
-    hit = confusion.diagonal()
-    return 100.0 * hit / (confusion.sum(0) + confusion.sum(1) - hit)
-
-
-def part_miou_from_confusion(confusion: ArrayLike) -> Tensor:
-    """Mean IoU over the parts (class 0, background, left out) that occur at all.
-
-    Args:
-        confusion: Counts (C, C), see :func:`confusion_matrix`.
-
-    Returns:
-        Percent, a scalar; NaN when no part occurs.
-    """
-    return class_iou(confusion)[1:].nanmean()
-
-
-def fg_iou_from_confusion(confusion: ArrayLike) -> Tensor:
-    """IoU of person (any part) against background.
-
-    Args:
-        confusion: Counts (C, C), see :func:`confusion_matrix`.
-
-    Returns:
-        Percent, a scalar; NaN when nobody is there and nobody is predicted.
-    """
-    confusion = torch.as_tensor(confusion).double()
-    return 100.0 * confusion[1:, 1:].sum() / (confusion.sum() - confusion[0, 0])
-
-
-def part_miou(pred_labels: ArrayLike, gt_labels: ArrayLike, num_classes: int = 15) -> Tensor:
-    """Mean IoU over parts, all pixels of all maps counted together.
-
-    Args:
-        pred_labels: Predicted labels (*, H, W).
-        gt_labels: True labels (*, H, W).
-        num_classes: C, background (0) included.
-
-    Returns:
-        Percent, a scalar.
-    """
-    return part_miou_from_confusion(confusion_matrix(pred_labels, gt_labels, num_classes))
-
-
-def fg_iou(pred_labels: ArrayLike, gt_labels: ArrayLike, num_classes: int = 15) -> Tensor:
-    """IoU of person against background, all pixels of all maps counted together.
-
-    Args:
-        pred_labels: Predicted labels (*, H, W).
-        gt_labels: True labels (*, H, W).
-        num_classes: C, background (0) included.
-
-    Returns:
-        Percent, a scalar.
-    """
-    return fg_iou_from_confusion(confusion_matrix(pred_labels, gt_labels, num_classes))
-
-
 def _check_poses(
     pred: ArrayLike, gt: ArrayLike, visible: ArrayLike | None, dims: int = 3
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -419,13 +299,3 @@ def _least_squares_scale(pred: Tensor, gt: Tensor, mask: Tensor) -> Tensor:
     norm = (weight * pred * pred).sum((-1, -2), keepdim=True)
     dot = (weight * pred * gt).sum((-1, -2), keepdim=True)
     return dot / norm.clamp_min(torch.finfo(pred.dtype).tiny)
-
-
-def _finite_poses(poses: ArrayLike) -> Tensor:
-    poses = torch.as_tensor(poses)
-    if poses.ndim != 3 or poses.shape[-1] != 3:
-        raise ValueError(f"poses must have shape (N, K, 3), got {tuple(poses.shape)}.")
-    poses = poses[torch.isfinite(poses).flatten(1).all(1)]
-    if len(poses) == 0:
-        raise ValueError("No pose is finite: the network that predicted them has diverged.")
-    return poses

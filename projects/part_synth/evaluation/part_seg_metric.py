@@ -39,7 +39,9 @@ class PartSegMetric(BaseMetric):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        # mmengine warns of metrics without a prefix; ours carry name and unit in the key instead.
+        super().__init__(collect_device, prefix=prefix or "none", collect_dir=collect_dir)
+        self.prefix = prefix
         self.per_part = per_part
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

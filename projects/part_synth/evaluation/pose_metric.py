@@ -65,7 +65,9 @@ class PoseMetric(BaseMetric):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        # mmengine warns of metrics without a prefix; ours carry name and unit in the key instead.
+        super().__init__(collect_device, prefix=prefix or "none", collect_dir=collect_dir)
+        self.prefix = prefix
         if baselines and reference_poses is None:
             raise ValueError(
                 "PoseMetric reports the mean-pose and random-pose baselines and needs "

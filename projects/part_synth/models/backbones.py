@@ -61,6 +61,11 @@ class TinyResNet(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if len(blocks) != len(channels):
+            raise ValueError(
+                "TinyResNet needs one number of blocks per stage, got "
+                f"{len(channels)} channels {tuple(channels)} and blocks {tuple(blocks)}"
+            )
         self.out_channels = tuple(channels)
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem_channels, 5, 2, 2, bias=False),

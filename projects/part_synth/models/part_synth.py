@@ -161,7 +161,8 @@ class PartSynth(BaseModel):
         """One step of the current objective, moving that objective's optimisers."""
         name = self.current_objective
         objective = self.objectives[name]
-        if isinstance(optim_wrapper, OptimWrapper):
+        # OptimWrapperDict is an OptimWrapper too.
+        if not isinstance(optim_wrapper, OptimWrapperDict):
             wrappers = [optim_wrapper]
         else:
             missing = set(objective.optimizers) - set(optim_wrapper.keys())

@@ -77,8 +77,10 @@ class SoftArgmaxHead(nn.Module):
         weights = (self.sharpness * heat).softmax(-1)
         xs = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
         ys = (torch.arange(height, device=heat.device) + 0.5) * (2 / height) - 1
-        x = weights @ xs.repeat(height)
-        y = weights @ ys.repeat_interleave(width)
+        # Half precision would round places to a 256th of the crop.
+        with torch.autocast(heat.device.type, enabled=False):
+            x = weights @ xs.repeat(height)
+            y = weights @ ys.repeat_interleave(width)
         # Reading the depth map only where the joint is makes it a local quantity.
         return torch.stack([x, y], dim=-1), (weights * depth).sum(-1)
 

@@ -84,6 +84,10 @@ DEFAULT_PUPPET: tuple[Capsule, ...] = (
     Capsule("right_foot", "right_foot", "right_toe", 0.045, 0.038),
 )
 
+# Power of the templates in the depth order. Walking puppets of 64 pixels, blur 1: share of the
+# person's pixels with another part than the nearest capsule's .53 with power 1, .15 with 8.
+_COVER_POWER = 8
+
 _HAND_LENGTH = 0.13  # wrist to mid-finger, metres
 _FOOT_LENGTH = 0.17  # ankle to toe, metres
 
@@ -173,8 +177,10 @@ class Puppet(BaseModule):
     """Render soft part maps of posed puppets, differentiable in the pose and the radii.
 
     A capsule's template is ``phi = sigmoid(-distance / blur)``. Capsules are ordered softly by
-    depth, ``w = phi exp(-k d) / sum(phi exp(-k d)) * (1 - prod(1 - phi))``, so that a nearer
-    limb hides a farther one.
+    depth, ``w = phi^n exp(-k d) / sum(phi^n exp(-k d)) * (1 - prod(1 - phi))``, so that a nearer
+    limb hides a farther one. The power n = 8 is this project's: the tail of phi falls as
+    ``exp(-distance / blur)``, so that with n = 1 an arm 0.3 m before the trunk would take all of
+    the trunk's pixels within k * 0.3 = 12 widths of the blur.
 
     Args:
         capsules: The puppet; :data:`DEFAULT_PUPPET` when absent. Items are :class:`Capsule` or
@@ -308,11 +314,13 @@ class Puppet(BaseModule):
         depth = depth_start[..., None, None] + t * (depth_end - depth_start)[..., None, None]
 
         log_phi = F.logsigmoid(logits)
-        visible = torch.softmax(log_phi - self.depth_sharpness * depth, dim=1)
+        visible = torch.softmax(_COVER_POWER * log_phi - self.depth_sharpness * depth, dim=1)
         # log(1 - phi) = log phi - logit.
         foreground = 1 - (log_phi - logits).sum(1).exp()
         capsules = visible * foreground[:, None]
-        parts = torch.einsum("bchw,cp->bphw", capsules, self.membership.to(points.dtype))
+        # In half precision the parts would no longer sum to one.
+        with torch.autocast(points.device.type, enabled=False):
+            parts = torch.einsum("bchw,cp->bphw", capsules, self.membership.to(points.dtype))
         parts = torch.cat([1 - foreground[:, None], parts], dim=1)
         with torch.no_grad():
             certain = ((foreground - 0.5).abs() > self.uncertain_band).to(points.dtype)

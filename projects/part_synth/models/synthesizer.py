@@ -111,12 +111,14 @@ class AppearanceEncoder(BaseModule):
         capsules, parts = maps.capsules.detach(), maps.parts.detach()[:, 1:]
         # Pixels deep inside count more: the outline mixes with what lies behind.
         capsules = capsules * capsules
-        totals = torch.einsum("bchw,brhw->bcr", capsules, images)
-        colours = leave_one_out(totals, capsules.sum((-1, -2)), frames)
         features = self.net(images).float()
-        small = F.adaptive_avg_pool2d(parts, features.shape[-2:])
-        totals = torch.einsum("bphw,bahw->bpa", small, features)
-        pooled = leave_one_out(totals, small.sum((-1, -2)), frames)
+        # In half precision the sum over a group less a frame's own share would keep some of it.
+        with torch.autocast(images.device.type, enabled=False):
+            totals = torch.einsum("bchw,brhw->bcr", capsules, images)
+            colours = leave_one_out(totals, capsules.sum((-1, -2)), frames)
+            small = F.adaptive_avg_pool2d(parts, features.shape[-2:])
+            totals = torch.einsum("bphw,bahw->bpa", small, features)
+            pooled = leave_one_out(totals, small.sum((-1, -2)), frames)
         return Appearance(colours, pooled)
 
 
@@ -192,8 +194,8 @@ class SynthesisDecoder(BaseModule):
         )
         x1 = self.down1(x0)
         x2 = self.down2(x1)
-        y1 = self.up1(torch.cat([F.interpolate(x2, scale_factor=2.0), x1], dim=1))
-        y0 = self.up2(torch.cat([F.interpolate(y1, scale_factor=2.0), x0], dim=1))
+        y1 = self.up1(torch.cat([F.interpolate(x2, size=x1.shape[-2:]), x1], dim=1))
+        y0 = self.up2(torch.cat([F.interpolate(y1, size=x0.shape[-2:]), x0], dim=1))
         person = (colour + self.to_colour(y0).float()).clamp(-1.2, 1.2)
         logits = maps.parts.clamp_min(1e-3).log() + self.to_parts(y0).float()
         alpha = 1 - logits.softmax(1)[:, :1]

@@ -41,8 +41,10 @@ class CropCamera:
 
     def rotate(self, joints_body: Tensor) -> Tensor:
         """Turn (B, N, 3) body-frame points, metres, into the root-relative camera frame."""
-        rotation = view_rotation(self.azimuth, self.elevation, self.roll)
-        return joints_body @ rotation.transpose(-1, -2)
+        # Half precision would round joints to 4 mm.
+        with torch.autocast(joints_body.device.type, enabled=False):
+            rotation = view_rotation(self.azimuth, self.elevation, self.roll)
+            return joints_body @ rotation.transpose(-1, -2)
 
     def project(self, points_cam: Tensor) -> Tensor:
         """Project (B, N, 3) root-relative camera-frame points, metres, into the crop.

@@ -92,7 +92,7 @@ class CapturedMotion:
     def __init__(self, recipe: Recipe):
         from part_synth.datasets.motion_io import load_motions
 
-        self.recipe, self.motions = recipe, load_motions(recipe.motions)
+        self.recipe, self.motions = recipe, load_motions(recipe.motions).resample(recipe.fps)
         self.pools = self._divide()
         wanted = {split for _, split, _ in recipe.people}
         wanted |= {"unpaired"} if recipe.unpaired_poses else set()
@@ -137,17 +137,17 @@ class CapturedMotion:
         return self._window(pool[(person * 5 + clip) % len(pool)], _UNPAIRED_FRAMES, rng)
 
     def _window(self, index: int, frames: int, rng: np.random.Generator) -> DrivingClip:
-        motions = self.motions
-        first, length = int(motions.start[index]), int(motions.length[index])
-        xyz = np.asarray(motions.xyz[first : first + length], dtype=np.float64)
-        fps = float(np.broadcast_to(np.asarray(motions.fps), (len(motions.length),))[index])
-        step = fps / self.recipe.fps
+        xyz = self.motions.poses(index).astype(np.float64)
         # A clip shorter than the window is played slower rather than padded.
-        step = min(step, (len(xyz) - 1) / max(frames - 1, 1))
+        step = min(1.0, (len(xyz) - 1) / max(frames - 1, 1))
         start = rng.uniform(0, max(len(xyz) - 1 - step * (frames - 1), 0))
+        if step == 1.0:
+            start = np.floor(start)
         when = np.minimum(start + step * np.arange(frames), len(xyz) - 1)
         before = np.minimum(np.floor(when).astype(np.int64), len(xyz) - 2)
         share = (when - before)[:, None, None]
-        action = action_name(str(motions.action[index]))
-        origin = f"{motions.subject[index]}, clip {index} of the motion file"
-        return DrivingClip((1 - share) * xyz[before] + share * xyz[before + 1], action, origin)
+        return DrivingClip(
+            (1 - share) * xyz[before] + share * xyz[before + 1],
+            action_name(str(self.motions.action[index])),
+            str(self.motions.clip[index]),
+        )

@@ -21,7 +21,7 @@ from part_synth.datasets.synthetic.clothing import Person, dress
 from part_synth.datasets.synthetic.recipe import SPLITS, Recipe
 from part_synth.datasets.synthetic.rendering import draw_person, floor_shadow, to_8bit
 from part_synth.datasets.synthetic.retarget import PosedBody, retarget, skin
-from part_synth.datasets.synthetic.rooms import Room, random_room, render_room
+from part_synth.datasets.synthetic.rooms import Room, furnished_for, random_room, render_room
 from part_synth.datasets.synthetic.scene import (
     Light,
     PinholeCamera,
@@ -201,18 +201,26 @@ def _outline(body: RestBody, pose: PosedBody) -> np.ndarray:
 
 
 class _EmptyRoom:
-    """A lit room; the picture of each camera that stands still is drawn once."""
+    """A lit room; the picture of a camera that stands still is drawn once."""
 
     def __init__(self, room: Room, light: Light, size: int):
         self.room, self.light, self.size = room, light, size
         self._drawn: dict[int, tuple[PinholeCamera, np.ndarray]] = {}
 
-    def seen_from(self, view: PinholeCamera) -> np.ndarray:
-        """The empty room, (size, size, 3) RGB in [0, 1]."""
-        if id(view) not in self._drawn:
-            # The view is kept too, so that its id is not given to another one.
-            self._drawn[id(view)] = (view, render_room(self.room, self.light, view, self.size))
-        return self._drawn[id(view)][1]
+    def filmed_by(self, views: list[PinholeCamera]) -> Callable[[PinholeCamera], np.ndarray]:
+        """A function from the views of one camera to pictures (size, size, 3) RGB in [0, 1]."""
+        room = furnished_for(self.room, views)
+        still = all(view is views[0] for view in views)
+
+        def seen(view: PinholeCamera) -> np.ndarray:
+            if not still:
+                return render_room(room, self.light, view, self.size, supersample=2)
+            if id(view) not in self._drawn:
+                # The view is kept too, so that its id is not given to another one.
+                self._drawn[id(view)] = (view, render_room(room, self.light, view, self.size))
+            return self._drawn[id(view)][1]
+
+        return seen
 
 
 def _render_clip(
@@ -242,8 +250,9 @@ def _render_clip(
         stem = f"{subject}/{subject}_{clip}.cam{camera}"
         for kind in ("images", "parts"):
             (folder / kind / stem).mkdir(parents=True, exist_ok=True)
+        seen = rooms.filmed_by(camera_views)
         for frame, view in enumerate(camera_views):
-            background = rooms.seen_from(view)
+            background = seen(view)
             shadow = floor_shadow(vertices[frame], rooms.light, view, recipe.size, rooms.room.half)
             image, parts = draw_person(
                 vertices[frame],

@@ -11,6 +11,15 @@ SPLITS = ("train", "val", "test")
 _FRAMES_PER_CLIP = 20
 
 
+def _digest(path: Path) -> str:
+    """Hash of a file, or of the names and contents of the files below a folder."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    parts = [f"{file.relative_to(path)} {_digest(file)}" for file in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Arguments that decide every byte of the data set.
@@ -21,7 +30,7 @@ class Recipe:
         frames_per_subject: frames of each person in each camera, in clips of about 20.
         size: side of the square images, px.
         seed: of everything random.
-        motions: motion-capture file to render instead of made motion, or None.
+        motions: motion-capture file or folder to render instead of made motion, or None.
         moving_camera: cameras travel instead of standing still.
         fps: frames per second of the clips.
         unpaired_poses: least number of poses in ``unpaired_poses.npz``.
@@ -59,10 +68,10 @@ class Recipe:
             raise ValueError(f"fps must be positive, got {self.fps}")
         if self.motions is not None:
             object.__setattr__(self, "motions", str(self.motions))
-            if not Path(self.motions).is_file():
+            if not Path(self.motions).exists():
                 raise FileNotFoundError(
-                    f"motions: there is no file {self.motions}; give an npz of 17-joint clips or "
-                    "a BVH file, or leave it out to use made motion"
+                    f"motions: there is no {self.motions}; give an npz of 17-joint clips, a BVH "
+                    "file or a folder of them, or leave it out to use made motion"
                 )
 
     @property
@@ -92,8 +101,7 @@ class Recipe:
         values = asdict(self)
         values["subjects"] = list(self.subjects)
         if self.motions is not None:
-            digest = hashlib.sha256(Path(self.motions).read_bytes()).hexdigest()
-            values["motions"] = f"sha256:{digest}"
+            values["motions"] = f"sha256:{_digest(Path(self.motions))}"
         return values
 
     def fingerprint(self) -> str:

@@ -280,8 +280,8 @@ def _root_path(
 def _floor_lift(body: RestBody, posed: PosedBody, drive: Tensor) -> Tensor:
     """Vertical shift (T, 3) that puts the lowest vertex at the driver's own clearance.
 
-    The driver's clearance is how far its lowest ankle is above where it usually stands; knees
-    and hands on the floor are covered, since no vertex may go below the floor.
+    The driver's clearance is how far its lowest joint is above where the lowest joint usually
+    is: nothing on feet, knees or hands, more in a jump. No vertex goes below the floor.
     """
     picked = np.arange(0, len(body.vertices), 7)
     feet = np.flatnonzero(np.isin(body.part_labels, (11, 14)))[::3]
@@ -292,8 +292,8 @@ def _floor_lift(body: RestBody, posed: PosedBody, drive: Tensor) -> Tensor:
         posed.matrices(body),
     )
     lowest = vertices[..., 2].amin(dim=1)
-    ankles = torch.minimum(drive[:, 3, 2], drive[:, 6, 2])
-    clearance = (ankles - torch.quantile(ankles, 0.1) - 0.04).clamp_min(0.0)
+    lowest_joint = drive[..., 2].amin(dim=1)
+    clearance = (lowest_joint - torch.quantile(lowest_joint, 0.1) - 0.04).clamp_min(0.0)
     lift = torch.zeros(len(drive), 3, dtype=torch.float64)
     lift[:, 2] = clearance - lowest
     return lift

@@ -3,7 +3,8 @@
 World frame: metres, z up, floor z = 0, the person moves around the origin.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -102,12 +103,24 @@ def _furniture(rng: np.random.Generator, half: np.ndarray) -> Box:
     return Box(low, low + size, fabric(rng)[0])
 
 
-def _clear_of_view(box: Box, camera: PinholeCamera, free: float) -> bool:
-    """Whether a box lies wholly behind the space of ``free`` metres around the origin."""
-    corners = np.array([box.low, box.high])
-    grid = np.stack(np.meshgrid(*corners.T, indexing="ij"), -1).reshape(-1, 3)
-    origin = camera.to_camera(np.zeros(3))[2]
-    return bool((camera.to_camera(grid)[:, 2] > origin + free).all())
+def furnished_for(room: Room, views: Iterable[PinholeCamera], free: float = 1.2) -> Room:
+    """``room`` with only the furniture that stands behind the person in every one of ``views``.
+
+    Args:
+        room: with all its furniture.
+        views: of one camera over a clip, so that nothing appears or vanishes in it.
+        free: metres around the origin, along the optical axis, that no furniture reaches into.
+    """
+    distinct = {id(view): view for view in views}.values()
+
+    def is_behind(box: Box) -> bool:
+        corners = np.stack(np.meshgrid(*np.array([box.low, box.high]).T, indexing="ij"), -1)
+        return all(
+            view.to_camera(corners)[..., 2].min() > view.to_camera(np.zeros(3))[2] + free
+            for view in distinct
+        )
+
+    return replace(room, boxes=tuple(box for box in room.boxes if is_behind(box)))
 
 
 def _room_albedo(
@@ -141,8 +154,6 @@ def _room_albedo(
             take(hit, distance[hit], colour, normal)
 
         for box in room.boxes:
-            if not _clear_of_view(box, camera, 1.2):
-                continue
             first, second = ((edge - position) / rays for edge in (box.low, box.high))
             near, far = np.minimum(first, second), np.maximum(first, second)
             enter, leave = near.max(axis=1), far.min(axis=1)

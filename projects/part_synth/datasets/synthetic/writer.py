@@ -53,7 +53,7 @@ def make_synthetic_mocap(
         frames_per_subject: frames of each person in each camera, in clips of about 20.
         size: side of the square images, px.
         seed: same seed and arguments, same bytes, whatever the number of workers.
-        motions: file of 17-joint clips to use instead of made motion.
+        motions: motion capture to use instead of made motion (see ``load_motions``).
         moving_camera: cameras travel instead of standing still.
         workers: processes; None takes one per core, 0 works in this process.
         fps: frames per second of the clips.

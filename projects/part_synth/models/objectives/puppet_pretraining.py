@@ -37,6 +37,9 @@ class PuppetBank:
         """Store puppets: images (B, 3, H, W) in [-1, 1], poses (B, K, 3), their cameras."""
         columns = [getattr(camera, name).reshape(len(images), -1) for name in _CAMERA_FIELDS]
         cameras = torch.cat(columns, dim=1)
+        # What would be overwritten at once need not be written.
+        images, joints_body = images[-self.size :], joints_body[-self.size :]
+        cameras = cameras[-self.size :]
         if self.images is None or self.images.shape[1:] != images.shape[1:]:
             self.clear()
             self.images = images.new_empty((self.size, *images.shape[1:]), dtype=torch.uint8)

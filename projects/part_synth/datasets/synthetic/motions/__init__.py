@@ -13,7 +13,7 @@ import numpy as np
 from part_synth.datasets.synthetic.motions import gestures, jumping, locomotion, whole_body
 from part_synth.datasets.synthetic.motions.body import MotionPlan, Proportions, solve
 from part_synth.datasets.synthetic.motions.gait import keep_inside
-from part_synth.datasets.synthetic.motions.registry import CLASSES, motion_class
+from part_synth.datasets.synthetic.motions.registry import CLASSES, MotionClass, motion_class
 
 __all__ = [
     "MOTION_CLASSES",
@@ -55,7 +55,9 @@ def make_motion(
         fps (float): Frames per second. The same draw at another rate over the same duration is the
             same motion, sampled otherwise.
         centre (tuple[float, float]): Centre of the disc the person stays in, world x and y, m.
-        radius (float): The pelvis stays within this distance of the centre, m; at least 0.1.
+        radius (float): The pelvis stays within this distance of the centre, m; at least 0.1. In
+            a disc too small for its strides a walk or run goes as on a treadmill: natural poses,
+            but the feet slide on the floor. `preferred_radius` gives enough room.
         heading (float | None): World yaw the person faces at first (0: along +x; the turns of the
             class come on top), rad. Random if None.
 
@@ -66,7 +68,7 @@ def make_motion(
     Raises:
         ValueError: Unknown class, or a frame count, rate or radius out of range.
     """
-    fill = _lookup(action).fill
+    motion = _lookup(action)
     if num_frames < 1:
         raise ValueError(f"num_frames must be at least 1, got {num_frames}.")
     if not (np.isfinite(fps) and fps > 0):
@@ -79,13 +81,16 @@ def make_motion(
     body = Proportions.random(rng)
     samples = int(np.ceil((duration + 2.0 * _MARGIN) * _PLAN_RATE)) + 1
     plan = MotionPlan(np.arange(samples) / _PLAN_RATE - _MARGIN)
-    fill(plan, rng, body, radius)
+    room = max(radius, motion.room)
+    motion.fill(plan, rng, body, room)
     joints = solve(plan.sample(np.arange(num_frames) / fps), body)
 
-    # A clip whose pelvis leaves the disc (a deep lean at its edge) is shifted as a whole where each
-    # frame needs it: smooth, and zero for most clips.
+    # Whole frames are shifted where the pelvis would leave the disc: drawn in to the middle if the
+    # disc is too small for the class, pressed in at the edge (a deep lean there) otherwise.
+    pelvis = joints[:, 0, :2]
+    inside = keep_inside(pelvis * (radius / room), radius)
+    joints[..., :2] += (inside - pelvis)[:, None]
     start = float(np.interp(0.0, plan.t, plan.heading))
-    joints[..., :2] += (keep_inside(joints[:, 0, :2], radius) - joints[:, 0, :2])[:, None]
     if mirrored:
         joints = joints[:, _FLIP] * [1.0, -1.0, 1.0]
         start = -start
@@ -96,7 +101,7 @@ def make_motion(
     return joints
 
 
-def _lookup(action: str):
+def _lookup(action: str) -> MotionClass:
     if action not in CLASSES:
         raise ValueError(f"Unknown motion class {action!r}; choose one of {sorted(CLASSES)}.")
     return CLASSES[action]

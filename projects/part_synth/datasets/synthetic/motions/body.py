@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+from scipy.special import logsumexp
 
 SIDES = np.array([1.0, -1.0])  # sign of the local y axis for the left and the right side
 ROLL, PITCH, YAW = 0, 1, 2
@@ -203,9 +204,8 @@ def _solve_legs(plan: MotionPlan, body: Proportions) -> tuple[np.ndarray, ...]:
         plan.feet[..., 2] + reach - hip_offset[..., 2] + 2.0 * plan.leg_weight + 0.3 * plan.swinging
     )
     wanted = body.ankle_height + body.leg * plan.pelvis_height + plan.airborne
-    levels, softness = np.c_[cap, wanted], 0.005
-    lowest = levels.min(1, keepdims=True)
-    root[:, 2] = lowest[:, 0] - softness * np.log(np.exp(-(levels - lowest) / softness).sum(1))
+    softness = 0.01
+    root[:, 2] = -softness * logsumexp(-np.c_[cap, wanted] / softness, axis=1)
 
     hips = root[:, None] + hip_offset
     flexion, abduction = np.deg2rad(plan.leg_pose[..., 0]), np.deg2rad(plan.leg_pose[..., 1])
@@ -221,6 +221,12 @@ def _solve_legs(plan: MotionPlan, body: Proportions) -> tuple[np.ndarray, ...]:
     free = hips + length * _apply(upright, swing)
     goal = plan.feet + plan.leg_weight[..., None] * (free - plan.feet)
     goal[..., 2] = np.maximum(goal[..., 2], body.ankle_height)
+    # A swinging foot out of reach does not snap the knee straight: its distance saturates softly.
+    distance = np.linalg.norm(goal - hips, axis=-1)
+    longest, softness = 0.985 * body.leg, 0.012 * body.leg
+    soft = -softness * np.logaddexp(-distance / softness, -longest / softness)
+    share = np.sqrt(plan.swinging) * (soft / np.maximum(distance, 1e-9) - 1.0)
+    goal = hips + (1.0 + share[..., None]) * (goal - hips)
 
     yaw = plan.foot_yaw + SIDES * np.deg2rad(plan.knee_out)
     pole = np.stack([np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)], -1)

@@ -20,9 +20,9 @@ STANDING = {"duty": 0.7, "roll_start": 0.75, "scatter": 0.01}
 
 
 def keep_inside(points: np.ndarray, radius: float) -> np.ndarray:
-    """Press points (..., 2) smoothly into a disc about the origin; three quarters stay put."""
+    """Press points (..., 2) smoothly into a disc about the origin; the inner 90 % stay put."""
     distance = np.linalg.norm(points, axis=-1, keepdims=True)
-    inner = 0.75 * radius
+    inner = 0.9 * radius
     over = np.maximum(distance - inner, 0.0)
     pressed = np.minimum(distance, inner) + (radius - inner) * np.tanh(over / (radius - inner))
     return points * (pressed / np.maximum(distance, 1e-9))
@@ -57,7 +57,7 @@ def loop_path(
             + wobble[1] * np.cos(3 * angle + phase[1])
         )
         points = np.c_[r * np.cos(angle), r * np.sin(angle)]
-    points *= rng.uniform(0.85, 0.95) * radius / np.linalg.norm(points, axis=1).max()
+    points *= rng.uniform(0.78, 0.88) * radius / np.linalg.norm(points, axis=1).max()
     turn = rng.uniform(0.0, 2.0 * np.pi)
     points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
 
@@ -215,13 +215,14 @@ def footprints(
 
         k = number - number[0]
         swing = np.clip((fraction - duty) / (1.0 - duty), 0.0, 1.0)
-        moved = ease(swing)[:, None]
+        moved = ease(swing**1.15)[:, None]
         place = prints[k] + moved * (prints[k + 1] - prints[k])
         plan.foot_yaw[:, side] = yaw[k] + moved[:, 0] * (yaw[k + 1] - yaw[k])
+        # The heel goes on rising into the swing, so that the foot does not stop at toe-off.
         # No roll and no lift for a foot that comes down where it was.
         stepped = np.linalg.norm(prints[k + 1] - prints[k], axis=1)
         stepped = np.clip(stepped / 0.25 + np.abs(yaw[k + 1] - yaw[k]), 0.25, 1.0)
-        roll = ease((fraction / duty - roll_start) / (1.0 - roll_start)) * (
+        roll = ease((fraction / duty - roll_start) / (1.15 - roll_start)) * (
             1.0 - ease(swing / 0.75)
         )
         roll = np.deg2rad(heel_off) * roll * stepped
@@ -233,7 +234,7 @@ def footprints(
         forward = BALL_OF_FOOT - radius * np.cos(rest + roll)
         direction = np.stack([np.cos(plan.foot_yaw[:, side]), np.sin(plan.foot_yaw[:, side])], -1)
         plan.feet[:, side, :2] = place + forward[:, None] * direction
-        plan.swinging[:, side] = 4.0 * swing * (1.0 - swing)
+        plan.swinging[:, side] = 6.75 * swing**2 * (1.0 - swing)
         plan.feet[:, side, 2] = radius * np.sin(rest + roll) + rise
         planted[:, side] = (fraction < duty) & (roll < 1e-3)
     return planted

@@ -73,6 +73,7 @@ def jump(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: 
         plan, body, cycle, rng=rng, width=width, lift=0.0, duty=duty, offset=0.0, heel_off=45.0,
         roll_start=0.88, scatter=0.005,
     )  # fmt: skip
+    plan.swinging[:] = 0.0  # the feet rise with the body
     tuck = rng.uniform(0.15, 0.4) if style == "tuck" else rng.uniform(0.0, 0.1)
     plan.feet[..., 2] += (plan.airborne + tuck * np.sin(np.pi * air) ** 2)[:, None]
 

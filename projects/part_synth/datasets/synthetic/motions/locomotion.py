@@ -53,7 +53,7 @@ def _phase(plan: MotionPlan, rng: np.random.Generator, rate: np.ndarray) -> np.n
     return rng.random() + np.r_[0.0, np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(plan.t))]
 
 
-@motion_class(radius=1.5)
+@motion_class(radius=1.5, room=1.0)
 def walk(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: float) -> None:
     """Walk along a curve: strolling to brisk, now and then crouched, backwards or sideways."""
     sway(plan, rng, 0.8)
@@ -63,7 +63,7 @@ def walk(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: 
     speed = loop_path(plan, rng, wanted, radius)
     # Cadence grows with the square root of speed (Grieve 1968): step length / leg about
     # 0.85 at 1.4 m/s.
-    step = np.clip(0.62 * np.sqrt(speed / 1.1), 0.25, 0.28 if sideways else 0.74) * body.leg / 0.855
+    step = np.clip(0.62 * np.sqrt(speed / 1.1), 0.25, 0.28 if sideways else 0.70) * body.leg / 0.855
     phase = _phase(plan, rng, speed / (2.0 * step))
     if backwards:
         plan.heading = plan.heading + np.pi
@@ -71,15 +71,24 @@ def walk(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: 
         plan.heading = plan.heading + 0.5 * np.pi * rng.choice([-1.0, 1.0])
     crouch = rng.uniform(0.08, 0.25) * crouched
     width = 0.38 if sideways else rng.uniform(0.10, 0.18) + 0.06 * backwards
-    under = 0.5 if sideways else 0.57 if backwards else 0.42
+    under = 0.5 if sideways else 0.56 if backwards else 0.41
     lift = rng.uniform(0.04, 0.09) + 0.2 * crouch
     footprints(
-        plan, body, phase, rng=rng, width=width, lift=lift, duty=0.61, under=under, scatter=0.012
+        plan,
+        body,
+        phase,
+        rng=rng,
+        width=width,
+        lift=lift,
+        duty=0.61,
+        heel_off=50.0,
+        under=under,
+        scatter=0.012,
     )
     # A compass of straight legs drops by (step / leg)^2 / 8 in double support (phase 0.055) and
     # stands tallest in mid-stance (0.305).
     low = 0.5 - 0.5 * np.cos(4.0 * np.pi * (phase - 0.305))
-    plan.pelvis_height -= 0.015 + (step / body.leg) ** 2 / 8.0 * (0.3 + 0.9 * low) + crouch
+    plan.pelvis_height -= 0.015 + (step / body.leg) ** 2 / 8.0 * (0.4 + 0.9 * low) + crouch
     plan.pelvis_offset[:, 1] += 0.02 * np.sin(2.0 * np.pi * (phase - 0.05))
     degrees = rng.uniform(10.0, 34.0) * speed / 1.2
     swing_arms(plan, phase, degrees, rng.uniform(5.0, 35.0))
@@ -106,7 +115,7 @@ def _hold_something(plan: MotionPlan, rng: np.random.Generator) -> None:
     plan.arms = plan.arms + weight * (pose - plan.arms)
 
 
-@motion_class(radius=2.5)
+@motion_class(radius=2.5, room=1.6)
 def run(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: float) -> None:
     """Jog or run along a curve, with a flight phase and bent arms."""
     sway(plan, rng, 0.7)

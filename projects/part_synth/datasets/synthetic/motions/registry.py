@@ -20,20 +20,23 @@ class MotionClass:
         fill: ``fill(plan, rng, body, radius)`` writes the curves of the plan, inside a disc of that
             radius (m) about the origin, for a right-handed person.
         radius: Disc in which the motion looks its best, m.
+        room: Smallest disc in which it can be made with feet that stay where they are put, m. In
+            a smaller one the motion is made in a disc of this size and drawn in to the middle.
     """
 
     fill: PlanFunction
     radius: float
+    room: float
 
 
 CLASSES: dict[str, MotionClass] = {}
 
 
-def motion_class(radius: float = 0.5) -> Callable[[PlanFunction], PlanFunction]:
-    """Register a plan function under its own name."""
+def motion_class(radius: float = 0.5, room: float = 0.4) -> Callable[[PlanFunction], PlanFunction]:
+    """Register a plan function under its own name; see `MotionClass` for the arguments."""
 
     def register(fill: PlanFunction) -> PlanFunction:
-        CLASSES[fill.__name__] = MotionClass(fill, radius)
+        CLASSES[fill.__name__] = MotionClass(fill, radius, room)
         return fill
 
     return register

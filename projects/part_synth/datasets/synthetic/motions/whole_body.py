@@ -143,7 +143,7 @@ def bend_pick_up(
     plan.spine[:, YAW] += place * reps.pick(45.0 * level[:, 1])
 
 
-@motion_class(radius=0.8)
+@motion_class(radius=0.8, room=0.6)
 def lunge(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: float) -> None:
     """Step forwards or sideways into a deep lunge and come back."""
     sway(plan, rng)
@@ -268,7 +268,7 @@ def stretch(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radiu
         plan.arms[..., ELBOW] = rng.uniform(8.0, 40.0)
 
 
-@motion_class(radius=0.8)
+@motion_class(radius=0.8, room=0.6)
 def dance(plan: MotionPlan, rng: np.random.Generator, body: Proportions, radius: float) -> None:
     """Dance to a beat: steps in place, hips, trunk and arms in fixed ratios of the tempo."""
     t = plan.t

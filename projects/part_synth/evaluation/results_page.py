@@ -1,0 +1,172 @@
+"""Results kept in the repository: a small JSON per run, and the page made from them.
+
+A record holds all that is needed to repeat a run and to draw its row: name, config, command,
+seed, hardware, date, minutes, the test metrics (flat, as ``results.json`` of the run has them) and
+the validation curve.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from statistics import median
+
+from part_synth.evaluation.results_table import COLUMNS, MEAN_POSE_KEY, RANDOM_POSE_KEY
+
+_CURVE_KEY = "p_mpjpe_mm"
+_UNTRAINED = "untrained/"
+_BLANK = "–"
+
+
+def make_record(work_dir: str | Path, name: str, seed: int, command: str, date: str) -> dict:
+    """Record of a finished run.
+
+    Args:
+        work_dir: Folder of the run, with ``results.json`` (written by ``ResultsTableHook``).
+        name: Row it belongs to; runs of several seeds share it.
+        seed: Seed of the run.
+        command: The command that makes the run.
+        date: Date of the run, YYYY-MM-DD.
+
+    Returns:
+        The record, ready for JSON.
+
+    Raises:
+        FileNotFoundError: The run has no ``results.json`` or no log of scalars.
+    """
+    work_dir = Path(work_dir)
+    results = work_dir / "results.json"
+    if not results.is_file():
+        raise FileNotFoundError(
+            f"No {results}: give the work directory of a run that came to its end with "
+            "part_synth.ResultsTableHook among its hooks."
+        )
+    logs = sorted(work_dir.glob("*/vis_data/scalars.json"))
+    if not logs:
+        raise FileNotFoundError(f"No log of scalars below {work_dir} (*/vis_data/scalars.json).")
+    records = [json.loads(line) for log in logs for line in log.read_text().splitlines() if line]
+    train = [r for r in records if "iter" in r and "time" in r and "epoch" in r]
+    curve = [
+        [r["step"], round(r[_CURVE_KEY], 2)]
+        for r in records
+        if _CURVE_KEY in r and "epoch" not in r
+    ]
+    configs = sorted(work_dir.glob("*.py"))
+    return {
+        "name": name,
+        "config": configs[0].name if configs else "",
+        "command": command,
+        "seed": seed,
+        "date": date,
+        "hardware": f"{os.cpu_count()} cores, {_processor()}",
+        "iterations": max((r["iter"] for r in train), default=0),
+        "seconds_per_iteration": round(median(r["time"] for r in train), 4) if train else None,
+        "metrics": {
+            key: round(value, 3)
+            for key, value in json.loads(results.read_text()).items()
+            if isinstance(value, (int, float))
+        },
+        "validation_p_mpjpe_mm": curve,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def load_records(folder: str | Path) -> list[dict]:
+    """All records below a folder, in the order of their file names.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    if not files:
+        raise FileNotFoundError(f"No result (*.json) in {folder}; make one with `record`.")
+    return [json.loads(file.read_text()) for file in files]
+
+
+def results_markdown(records: list[dict]) -> str:
+    """The page: one table with medians over seeds and the baselines, then how to repeat each row.
+
+    Args:
+        records: See :func:`make_record`.
+
+    Returns:
+        Markdown.
+    """
+    first = records[0]["metrics"]
+    rows: list[tuple[str, str, dict]] = []
+    for label, key in (
+        ("mean pose (canonical)", MEAN_POSE_KEY),
+        ("random unpaired pose", RANDOM_POSE_KEY),
+    ):
+        if key in first:
+            rows.append((label, _BLANK, {_CURVE_KEY: first[key]}))
+    untrained = {k[len(_UNTRAINED) :]: v for k, v in first.items() if k.startswith(_UNTRAINED)}
+    if untrained:
+        rows.append(("untrained network", "1", untrained))
+    names = list(dict.fromkeys(record["name"] for record in records))
+    for name in names:
+        group = [record["metrics"] for record in records if record["name"] == name]
+        shared = set.intersection(*(set(metrics) for metrics in group))
+        rows.append((name, str(len(group)), {k: median(m[k] for m in group) for k in shared}))
+    mean_pose = first.get(MEAN_POSE_KEY)
+    columns = [(label, key) for label, key in COLUMNS if any(key in row[2] for row in rows)]
+    header = ["", "seeds", *(label for label, _ in columns), "P / mean pose"]
+    lines = [_line(header), _line(["---", *["---:"] * (len(header) - 1)])]
+    for label, seeds, metrics in rows:
+        cells = [_number(metrics.get(key)) for _, key in columns]
+        ratio = metrics.get(_CURVE_KEY)
+        cells.append(f"{ratio / mean_pose:.2f}" if ratio and mean_pose else _BLANK)
+        lines.append(_line([label, seeds, *cells]))
+    if "gt_spread_mm" in first:
+        lines += ["", f"Spread of the true poses: {first['gt_spread_mm']:.1f} mm."]
+    lines += ["", "## How each row was made", ""]
+    for record in records:
+        pace = record["seconds_per_iteration"]
+        lines.append(
+            f"- **{record['name']}**, seed {record['seed']}, {record['date']}, "
+            f"{record['hardware']}: `{record['command']}` "
+            f"({record['iterations']} iterations per epoch, {pace} s each)"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _number(value: float | None) -> str:
+    return _BLANK if value is None else f"{value:.1f}"
+
+
+def plot_validation(records: list[dict], out_png: str | Path) -> None:
+    """Draw the validation curves (P-MPJPE over epochs) of all records, and the mean pose.
+
+    Args:
+        records: See :func:`make_record`.
+        out_png: Picture to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for record in records:
+        curve = record["validation_p_mpjpe_mm"]
+        if curve:
+            steps, values = zip(*curve, strict=True)
+            axes.plot(steps, values, marker=".", label=f"{record['name']}, seed {record['seed']}")
+    axes.set(xlabel="epoch", ylabel="P-MPJPE on validation people, mm")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(out_png, dpi=110)

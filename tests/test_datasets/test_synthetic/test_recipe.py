@@ -1,0 +1,47 @@
+import pytest
+from part_synth.datasets.synthetic import Recipe
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"subjects": (3, 1)}, "three numbers"),
+        ({"subjects": (0, 1, 1)}, "at least 1"),
+        ({"cameras": 0}, "cameras"),
+        ({"size": 4}, "size"),
+        ({"frames_per_subject": 2.5}, "frames_per_subject"),
+        ({"seed": -1}, "seed"),
+        ({"fps": 0.0}, "fps"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**arguments)
+
+
+def test_missing_motion_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"walks\.npz"):
+        Recipe(motions=str(tmp_path / "walks.npz"))
+
+
+def test_default_is_the_promised_size():
+    recipe = Recipe()
+    assert recipe.subjects[0] * recipe.cameras * recipe.frames_per_subject >= 12_000
+    assert recipe.clip_lengths == [20] * 5
+    assert sum(Recipe(frames_per_subject=47).clip_lengths) == 47
+    assert len(recipe.people) == 40 and recipe.people[35] == ("S36", "val", 3)
+
+
+def test_fingerprint_follows_every_argument_and_the_content_of_the_motion_file(tmp_path):
+    base = Recipe()
+    others = [Recipe(seed=1), Recipe(size=256), Recipe(moving_camera=True), Recipe(cameras=3)]
+    for content in (b"one", b"two"):
+        path = tmp_path / content.decode()
+        path.write_bytes(content)
+        others.append(Recipe(motions=str(path)))
+    prints = [recipe.fingerprint() for recipe in (base, *others)]
+    assert len(set(prints)) == len(prints)
+    renamed = tmp_path / "renamed"
+    renamed.write_bytes(b"one")
+    assert Recipe(motions=str(renamed)).fingerprint() == prints[5]
+    assert Recipe.from_json(base.to_json()) == base

@@ -1,0 +1,106 @@
+import pytest
+import roma
+import torch
+from part_synth.geometry import REST_DIRECTIONS, forward_kinematics, mirror
+from part_synth.models import extend_joints
+from part_synth.models.puppet import EXTENDED_JOINTS, VIRTUAL_JOINTS
+from tiny_part_synth import LENGTHS, joint, make_poses
+
+POSES = make_poses(12, seed=2, dtype=torch.float64)
+
+
+def vector(extended, start, end):
+    return extended[..., joint(end), :] - extended[..., joint(start), :]
+
+
+def cosine(a, b):
+    return torch.nn.functional.cosine_similarity(a, b, dim=-1)
+
+
+def test_shape_and_names():
+    extended = extend_joints(POSES.reshape(3, 4, 17, 3).float())
+    assert extended.shape == (3, 4, len(EXTENDED_JOINTS), 3)
+    assert extended.dtype == torch.float32
+    assert EXTENDED_JOINTS[17:] == VIRTUAL_JOINTS
+    torch.testing.assert_close(extended[..., :17, :].reshape(12, 17, 3), POSES.float())
+
+
+def test_upright_person():
+    """In the body frame x is the person's left, y down and z the person's back."""
+    rest = extend_joints(forward_kinematics(REST_DIRECTIONS, torch.tensor(LENGTHS).double()))
+    for side in ("left", "right"):
+        foot = vector(rest, f"{side}_foot", f"{side}_toe")
+        assert foot[2] < -0.14  # forward
+        assert 0 < foot[1] < 0.09  # and a little down
+        assert foot[0] == pytest.approx(0, abs=1e-6)
+    assert rest[joint("face"), 2] < rest[joint("hair_low"), 2]
+    # Up is -y.
+    assert rest[joint("crown"), 1] < rest[joint("face"), 1] < rest[joint("left_chest"), 1]
+    for name in ("waist", "chest"):
+        assert rest[joint(f"left_{name}"), 0] > 0.05
+        assert rest[joint(f"right_{name}"), 0] < -0.05
+    assert rest[joint("left_chest"), 1] < rest[joint("left_waist"), 1] < 0
+
+
+def test_hands_extend_forearms():
+    extended = extend_joints(POSES)
+    for side in ("left", "right"):
+        hand = vector(extended, f"{side}_wrist", f"{side}_hand_tip")
+        forearm = vector(extended, f"{side}_elbow", f"{side}_wrist")
+        torch.testing.assert_close(cosine(hand, forearm), torch.ones(12).double())
+        assert hand.norm(dim=-1).numpy() == pytest.approx(0.13, rel=1e-4)
+
+
+def test_toes_point_forward_at_right_angles_to_the_shank():
+    extended = extend_joints(POSES)
+    hips = vector(extended, "right_hip", "left_hip")
+    front = torch.linalg.cross(hips, vector(extended, "root", "thorax"))
+    for side in ("left", "right"):
+        foot = vector(extended, f"{side}_foot", f"{side}_toe")
+        shank = vector(extended, f"{side}_knee", f"{side}_foot")
+        assert (cosine(foot, front) > 0.3).all()
+        assert foot.norm(dim=-1).numpy() == pytest.approx(0.17, rel=1e-3)
+        # 0.35 of the shank's direction on 1 across it: 19 degrees below the right angle.
+        wanted = torch.full((12,), 0.35 / (1 + 0.35**2) ** 0.5).double()
+        torch.testing.assert_close(cosine(foot, shank), wanted, atol=1e-3, rtol=0)
+
+
+def test_mirror_image():
+    def swap(name):
+        if name.startswith("left_"):
+            return "right_" + name[5:]
+        return "left_" + name[6:] if name.startswith("right_") else name
+
+    indices = [joint(swap(name)) for name in EXTENDED_JOINTS]
+    wanted = extend_joints(POSES)[:, indices] * torch.tensor([-1.0, 1.0, 1.0])
+    torch.testing.assert_close(extend_joints(mirror(POSES)), wanted)
+
+
+def test_turns_with_the_pose():
+    rotation = roma.random_rotmat(12, dtype=torch.float64)[:, None]
+    shift = torch.tensor([0.3, -2.0, 5.0])
+
+    def move(x):
+        return (rotation @ x[..., None])[..., 0] + shift
+
+    torch.testing.assert_close(extend_joints(move(POSES)), move(extend_joints(POSES)))
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0])
+def test_all_joints_in_one_place_give_finite_gradients(place):
+    joints = torch.full((2, 17, 3), place, requires_grad=True)
+    extended = extend_joints(joints)
+    extended.sum().backward()
+    assert extended.isfinite().all()
+    assert joints.grad.isfinite().all()
+
+
+def test_gradient():
+    pose = POSES[:1].clone().requires_grad_()
+    assert torch.autograd.gradcheck(extend_joints, [pose], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 3), (17, 2), (51,)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"expects \(\*, 17, 3\) joints, got"):
+        extend_joints(torch.zeros(shape))

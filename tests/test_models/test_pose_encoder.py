@@ -1,0 +1,157 @@
+import math
+
+import pytest
+import torch
+from part_synth.models import PoseEncoder, TinyResNet
+from part_synth.models.pose_encoder import SoftArgmaxHead
+from part_synth.registry import MODELS
+from tiny_part_synth import TINY
+
+FIELDS = {
+    "code": (3, 8),
+    "view": (3, 2),
+    "elevation": (3,),
+    "roll": (3,),
+    "scale": (3,),
+    "offset": (3, 2),
+    "heat_points": (3, 17, 2),
+    "heat_depths": (3, 17),
+}
+
+
+@pytest.fixture
+def encoder():
+    return MODELS.build(TINY["encoder"])
+
+
+def images(batch=3, size=32):
+    return torch.rand(batch, 3, size, size) * 2 - 1
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 7), (4, 3)])
+def test_soft_argmax_of_a_peak_is_its_place(row, column):
+    """Six features: heat maps of two joints, their depth maps, nothing, nothing."""
+    head = SoftArgmaxHead(6, 2)
+    with torch.no_grad():
+        head.project.weight.copy_(torch.eye(6)[:4, :, None, None])
+        head.project.bias.zero_()
+    features = torch.zeros(1, 6, 5, 8)
+    features[0, 0, row, column] = 50.0
+    features[0, 1, 4 - row, 7 - column] = 50.0
+    features[0, 2] = 0.1 * torch.arange(40).reshape(5, 8)
+    features[0, 3] = 7.0
+    points, depths = head(features)
+    x, y = (2 * column + 1) / 8 - 1, (2 * row + 1) / 5 - 1
+    assert points[0, 0].tolist() == pytest.approx([x, y], abs=1e-5)
+    assert points[0, 1].tolist() == pytest.approx([-x, -y], abs=1e-5)
+    assert depths[0].tolist() == pytest.approx([0.1 * (8 * row + column), 7.0], abs=1e-4)
+
+
+def test_soft_argmax_between_two_peaks_and_of_nothing():
+    head = SoftArgmaxHead(1, 1, sharpness=2.0)
+    with torch.no_grad():
+        head.project.weight.copy_(torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
+        head.project.bias.zero_()
+    flat = torch.zeros(1, 1, 4, 4)
+    assert head(flat)[0].abs().max() < 1e-6
+    flat[0, 0, 1, 0] = 30.0 + math.log(3) / 2
+    flat[0, 0, 1, 2] = 30.0
+    # Weights 3 : 1 at x = -0.75 and x = 0.25.
+    assert head(flat)[0][0, 0].tolist() == pytest.approx([-0.5, -0.25], abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [32, 36, 30])
+def test_shapes(encoder, size):
+    encoding = encoder(images(size=size))
+    for name, shape in FIELDS.items():
+        value = getattr(encoding, name)
+        assert value.shape == shape, name
+        assert value.dtype == torch.float32
+    assert encoding.heat_points.abs().max() <= 1
+
+
+def test_camera_starts_frontal_level_and_centred(encoder):
+    encoder.init_weights()
+    encoding = encoder(images())
+    camera = encoding.camera(4.5)
+    assert camera.azimuth.abs().max() < 0.6
+    assert camera.distance == 4.5
+    for name, value in (("elevation", 0.0), ("roll", 0.0), ("scale", 0.8), ("offset", 0.0)):
+        assert getattr(camera, name).detach().numpy() == pytest.approx(value, abs=0.05)
+
+
+def test_azimuth_is_the_angle_of_the_view(encoder):
+    encoding = encoder(images())
+    angles = torch.tensor([-3.0, 0.5, 2.0])
+    encoding.view = 0.3 * torch.stack([angles.sin(), angles.cos()], dim=-1)
+    torch.testing.assert_close(encoding.camera(4.5).azimuth, angles)
+
+
+def test_outputs_are_bounded(encoder):
+    with torch.no_grad():
+        for weight in encoder.parameters():
+            weight.mul_(5.0)
+    encoding = encoder(images())
+    assert encoding.code.abs().max() <= 1
+    assert encoding.elevation.abs().max() <= math.radians(50) + 1e-6
+    assert encoding.roll.abs().max() <= math.radians(15) + 1e-6
+    assert encoding.scale.min() > 0.8 * math.exp(-1.001)
+    assert encoding.scale.max() < 0.8 * math.exp(1.001)
+
+
+def test_gradient_reaches_every_weight(encoder):
+    encoding = encoder(images(8))
+    sum(getattr(encoding, name).square().sum() for name in FIELDS).backward()
+    for name, weight in encoder.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.abs().max() > 0, name
+
+
+def test_code_is_no_short_cut_to_the_heat_maps(encoder):
+    encoding = encoder(images())
+    (encoding.code.sum() + encoding.view.sum()).backward()
+    assert encoder.joints_head.project.weight.grad is None
+    assert encoder.backbone.stem[0].weight.grad.abs().max() > 0
+
+
+def test_code_reads_the_heat_maps(encoder):
+    """Its trunk gets places and depths of the joints beside the pooled features."""
+    first = encoder(images(1))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        encoder.joints_head.project.bias += torch.randn(34)
+        encoder.joints_head.project.weight += torch.randn_like(encoder.joints_head.project.weight)
+    torch.manual_seed(0)
+    batch = images(1)
+    changed = encoder(batch)
+    assert not torch.equal(first.heat_points, changed.heat_points)
+    with torch.no_grad():
+        encoder.trunk[0].weight[:, 4 * 16 :] = 0
+    without = encoder(batch)
+    assert torch.equal(changed.heat_points, without.heat_points)
+    assert not torch.equal(changed.code, without.code)
+
+
+def test_channels_can_be_told_for_a_backbone_that_does_not():
+    class Mute(TinyResNet):
+        def __init__(self):
+            super().__init__(8, (8, 16), (1, 1))
+            del self.out_channels
+
+    with MODELS_with(Mute):
+        encoder = PoseEncoder({"type": "Mute"}, (8, 16), 16, 16, 32)
+    assert encoder(images()).code.shape == (3, 32)
+
+
+class MODELS_with:
+    """Register a class for the time of a test."""
+
+    def __init__(self, cls):
+        self.cls = cls
+
+    def __enter__(self):
+        MODELS.register_module(module=self.cls)
+
+    def __exit__(self, *error):
+        MODELS.module_dict.pop(self.cls.__name__)

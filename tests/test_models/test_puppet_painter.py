@@ -1,0 +1,186 @@
+import colorsys
+import math
+
+import pytest
+import torch
+from part_synth.geometry import mirror
+from part_synth.models import PuppetPainter, extend_joints
+from part_synth.models.puppet_painter import _hsv_to_rgb
+from tiny_part_synth import make_poses, sample_at
+
+COUNT, SIZE = 24, 48
+POSES = make_poses(COUNT, seed=8)
+LIMBS = [0, 2, 3, 5, 6, 7, 12, 13, 15, 16]  # joints well inside the puppet
+
+
+def backgrounds(value=None):
+    if value is not None:
+        return torch.full((COUNT, 3, SIZE, SIZE), float(value))
+    return torch.rand(COUNT, 3, SIZE, SIZE) * 2 - 1
+
+
+def places(camera, joints):
+    return camera.project(camera.rotate(joints))
+
+
+def test_images_and_what_belongs_to_them(puppet):
+    images, camera, joints, maps = PuppetPainter()(puppet, POSES, backgrounds())
+    assert images.shape == (COUNT, 3, SIZE, SIZE)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    assert images.std() > 0.2
+    assert not images.requires_grad
+    assert joints.shape == POSES.shape
+    assert maps.foreground.shape == (COUNT, SIZE, SIZE)
+    for name in ("azimuth", "elevation", "roll", "scale", "distance"):
+        assert getattr(camera, name).shape == (COUNT,), name
+
+
+def test_camera_projects_the_pose_to_where_the_puppet_is(puppet):
+    _, camera, joints, maps = PuppetPainter()(puppet, POSES, backgrounds())
+    on_joints = sample_at(maps.foreground, places(camera, joints)[:, LIMBS])
+    assert on_joints.min() > 0.5
+    assert on_joints.mean() > 0.9
+    assert maps.foreground.mean() < 0.4
+    # The other joints of the pose, or those of another pose, are no such thing.
+    other = sample_at(maps.foreground, places(camera, joints.roll(1, 0))[:, LIMBS])
+    assert other.mean() < on_joints.mean() - 0.05
+
+
+def test_person_is_painted_on_the_foreground_and_nothing_elsewhere(puppet):
+    painter = PuppetPainter(noise=0.0)
+    images, _, _, maps = painter(puppet, POSES, backgrounds(-1))
+    person, wall = maps.foreground > 0.9, maps.foreground < 1e-3
+    brightness = images.mean(1)
+    assert brightness[wall].max() < -0.99  # black stays black whatever the gain
+    assert (brightness[person] > -0.98).float().mean() > 0.95
+    assert brightness[person].mean() > -0.7
+
+
+def test_background_shows_around_the_person(puppet):
+    scene = backgrounds()
+    images, _, _, maps = PuppetPainter(noise=0.0)(puppet, POSES, scene)
+    wall = maps.foreground < 1e-4
+    flipped = 0
+    for image, mask, here in zip(images, wall, scene, strict=True):
+        # Two gains and the limits of the range lie between: compare by correlation.
+        scores = [
+            torch.corrcoef(torch.stack([image[:, mask].flatten(), wanted[:, mask].flatten()]))[0, 1]
+            for wanted in (here, here.flip(-1))
+        ]
+        assert max(scores) > 0.8
+        flipped += int(scores[1] > scores[0])
+    assert 4 < flipped < COUNT - 4
+
+
+def test_seed_decides_the_picture(puppet):
+    scene, draws = backgrounds(), []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(PuppetPainter()(puppet, POSES, scene)[0])
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_poses_are_drawn_as_they_are_or_mirrored(puppet):
+    copied = POSES.clone()
+    joints = PuppetPainter()(puppet, POSES, backgrounds())[2]
+    same = (joints == POSES).all(-1).all(-1)
+    swapped = (joints == mirror(POSES)).all(-1).all(-1)
+    assert (same ^ swapped).all()
+    assert 4 < same.sum() < COUNT - 4
+    assert torch.equal(POSES, copied)
+
+
+def test_cameras_frame_the_person_as_asked():
+    painter = PuppetPainter(extent=(1.1, 1.3), shift=0.1, distance=(4.0, 5.0))
+    extended = extend_joints(make_poses(300, seed=9))
+    camera = painter.draw_camera(extended)
+    points = places(camera, extended)
+    low, high = points.amin(1), points.amax(1)
+    side, centre = (high - low).amax(-1), (low + high) / 2
+    assert side.min() >= 1.1 - 1e-4
+    assert side.max() <= 1.3 + 1e-4
+    assert side.std() > 0.03
+    assert centre.abs().max() <= 0.1 + 1e-4
+    assert camera.distance.min() >= 4.0
+    assert camera.distance.max() <= 5.0
+    assert camera.azimuth.abs().max() <= math.pi
+    assert camera.azimuth.std() == pytest.approx(math.pi / math.sqrt(3), rel=0.15)
+    assert math.degrees(camera.elevation.mean()) == pytest.approx(10, abs=2)
+    assert math.degrees(camera.elevation.std()) == pytest.approx(9, abs=1.5)
+
+
+def test_clothes_hang_together(puppet, monkeypatch):
+    monkeypatch.setattr(torch, "randn", torch.zeros)  # no variation between capsules
+    painter = PuppetPainter(fully_random=0.0)
+    colours = painter.draw_clothes(puppet, 200)
+    assert colours.shape == (200, len(puppet.capsules), 3)
+    index = {(c.part, c.start): i for i, c in enumerate(puppet.capsules)}
+
+    def colour(part, start):
+        return colours[:, index[part, start]]
+
+    def same(a, b):
+        return (a == b).all(-1)
+
+    skin = colour("head", "face")
+    top, bottom = colour("torso", "spine"), colour("torso", "right_hip")
+    for side in ("left", "right"):
+        hand = colour(f"{side}_hand", f"{side}_wrist")
+        upper, lower = (
+            colour(f"{side}_upper_arm", f"{side}_shoulder"),
+            colour(f"{side}_forearm", f"{side}_elbow"),
+        )
+        thigh, shank = (
+            colour(f"{side}_thigh", f"{side}_hip"),
+            colour(f"{side}_shank", f"{side}_knee"),
+        )
+        assert same(hand, skin).all()
+        assert same(thigh, bottom).all()
+        assert (same(upper, skin) | same(upper, top)).all()
+        assert (same(lower, skin) | same(lower, top)).all()
+        assert (same(lower, skin) | same(upper, top)).all()  # no sleeve below a bare arm
+        assert (same(shank, skin) | same(shank, bottom)).all()
+        for share in (same(upper, skin), same(lower, skin), same(shank, skin)):
+            assert 0.2 < share.float().mean() < 0.8
+    assert not same(colour("head", "hair_low"), skin).any()
+    for a, b in (("left_forearm", "right_forearm"), ("left_shank", "right_shank")):
+        start = {"forearm": "elbow", "shank": "knee"}[a.split("_")[1]]
+        assert same(colour(a, f"left_{start}"), colour(b, f"right_{start}")).all()
+    assert 0.05 < same(top, bottom).float().mean() < 0.3  # dresses
+
+
+def test_colours_are_colours(puppet):
+    colours = PuppetPainter(fully_random=1.0).draw_clothes(puppet, 50)
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+    assert colours.std(1).mean() > 0.2
+
+
+def test_hsv_to_rgb():
+    hue, saturation, value = torch.rand(3, 50)
+    wanted = [
+        colorsys.hsv_to_rgb(*(float(channel[i]) for channel in (hue, saturation, value)))
+        for i in range(50)
+    ]
+    torch.testing.assert_close(_hsv_to_rgb(hue, saturation, value), torch.tensor(wanted))
+
+
+def test_build_varies_but_alike_on_both_sides(puppet, monkeypatch):
+    factors = []
+    draw = puppet.forward
+    monkeypatch.setattr(
+        puppet,
+        "forward",
+        lambda *args, **kwargs: factors.append(kwargs["radius_factors"]) or draw(*args, **kwargs),
+    )
+    PuppetPainter()(puppet, POSES, backgrounds())
+    (factor,) = factors
+    assert factor.shape == (COUNT, len(puppet.capsules))
+    assert factor.std(0).min() > 0.03
+    for i, capsule in enumerate(puppet.capsules):
+        other = capsule.start.replace("left_", "right_"), capsule.part.replace("left_", "right_")
+        for j, twin in enumerate(puppet.capsules):
+            if (twin.start, twin.part) == other:
+                torch.testing.assert_close(factor[:, i], factor[:, j])

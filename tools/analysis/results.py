@@ -1,0 +1,57 @@
+"""Keep a run's result in the repository, and make the results page from all that are kept.
+
+    python tools/analysis/results.py record WORK_DIR --name "no labels" --seed 0 --command "..."
+    python tools/analysis/results.py page
+"""
+
+import argparse
+import datetime
+import json
+import re
+from pathlib import Path
+
+from part_synth.evaluation.results_page import (
+    load_records,
+    make_record,
+    plot_validation,
+    results_markdown,
+)
+
+_TITLE = "# Results on the embedded data set, people never seen in training\n\n"
+_NOTE = (
+    "Medians over the seeds given. All rows are made by "
+    "`python tools/analysis/results.py page` from the JSON files beside this page.\n\n"
+)
+
+
+def main() -> None:
+    """Parse the command line and run `record` or `page`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default="docs/results", help="folder of the JSON files")
+    commands = parser.add_subparsers(dest="do", required=True)
+    record = commands.add_parser("record", help="keep the result of one run")
+    record.add_argument("work_dir")
+    record.add_argument("--name", required=True, help="row of the table")
+    record.add_argument("--seed", type=int, required=True)
+    record.add_argument("--command", required=True, help="the command that made the run")
+    record.add_argument("--date", default=datetime.date.today().isoformat())
+    commands.add_parser("page", help="write README.md and validation.png")
+    args = parser.parse_args()
+
+    folder = Path(args.folder)
+    if args.do == "record":
+        result = make_record(args.work_dir, args.name, args.seed, args.command, args.date)
+        folder.mkdir(parents=True, exist_ok=True)
+        slug = re.sub(r"[^a-z0-9]+", "_", args.name.lower()).strip("_")
+        path = folder / f"{slug}_seed{args.seed}.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        return
+    records = load_records(folder)
+    (folder / "README.md").write_text(
+        _TITLE + _NOTE + results_markdown(records) + "\n![validation](validation.png)\n"
+    )
+    plot_validation(records, folder / "validation.png")
+
+
+if __name__ == "__main__":
+    main()
