@@ -3,7 +3,7 @@ _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/part_synth_full.py',
     '_base_/models/part_synth_res50.py',
-    '_base_/datasets/mpi_inf_3dhp.py',
+    '_base_/datasets/mpi_inf_3dhp_frames.py',
 ]
 
 # model

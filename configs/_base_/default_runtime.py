@@ -33,13 +33,11 @@ default_hooks = dict(
         rule="less",
     ),
     sampler_seed=dict(type="DistSamplerSeedHook"),
+    # Batch-norm statistics of several processes are averaged before validation.
+    sync_buffers=dict(type="SyncBuffersHook"),
+    # A resumed run continues to the losses of an unbroken one.
+    epoch_seed=dict(type="part_synth.EpochSeedHook"),
     # Switched on by --show, --show-dir and --badcase of the tools.
     visualization=dict(type="part_synth.SaveVisualizationHook", enable=False),
     badcase=dict(type="part_synth.BadCaseHook", enable=False),
 )
-custom_hooks = [
-    # Batch-norm statistics of several processes are averaged before validation.
-    dict(type="SyncBuffersHook"),
-    # A resumed run continues to the losses of an unbroken one.
-    dict(type="part_synth.EpochSeedHook"),
-]

@@ -6,9 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from part_synth.apis import ConfigError
+from part_synth.apis.distributed import prepare_distributed
 from tiny_runs import ROOT, SUPPORT, TINY_CONFIG, losses, run
 
 pytestmark = pytest.mark.timeout(300)
@@ -69,3 +73,53 @@ def test_two_processes_train_and_test(tmp_path, monkeypatch):
 def test_usage(script, tmp_path):
     result = launch(tmp_path, script)
     assert result.returncode == 2 and result.stderr.startswith("usage: ")
+
+
+def prepared(monkeypatch, cuda=0, launcher="pytorch", **cfg):
+    """A config after prepare_distributed, on a machine with that many GPUs."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: cuda)
+    groups = []
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda **kw: groups.append(kw))
+    cfg = Config({"launcher": launcher, **cfg})
+    prepare_distributed(cfg)
+    return cfg, groups
+
+
+def test_wrapper_is_chosen_by_the_number_of_optimisers(monkeypatch):
+    one = {"optim_wrapper": {"optimizer": {"type": "SGD"}}, "find_unused_parameters": True}
+    cfg, groups = prepared(monkeypatch, **one, env_cfg={"dist_cfg": {"timeout": 60}})
+    assert cfg.model_wrapper_cfg.type == "MMDistributedDataParallel"
+    assert cfg.model_wrapper_cfg.find_unused_parameters
+    assert cfg.model_wrapper_cfg.device_ids is None
+    assert groups == [{"backend": "gloo", "timeout": timedelta(seconds=60)}]
+
+    several = {"optim_wrapper": {"encoder": {"optimizer": {"type": "SGD"}}}}
+    cfg, groups = prepared(monkeypatch, cuda=2, **several)
+    wrapper = cfg.model_wrapper_cfg
+    assert wrapper.type == "part_synth.engine.MultiOptimDistributedDataParallel"
+    # With GPUs, mmengine opens the process group and chooses the devices.
+    assert "device_ids" not in wrapper and not groups
+
+
+def test_nothing_happens_without_a_launcher(monkeypatch):
+    cfg, groups = prepared(monkeypatch, launcher="none")
+    assert dict(cfg) == {"launcher": "none"} and not groups
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cuda": 1}, "Process 1 has no GPU: this machine has 1"),
+        ({"launcher": "slurm"}, "--launcher slurm needs a GPU"),
+        (
+            {"model_wrapper_cfg": {"type": "MMSeparateDistributedDataParallel"}},
+            "can't load the checkpoints of a MMSeparateDistributedDataParallel",
+        ),
+    ],
+)
+def test_what_can_not_run_is_refused(monkeypatch, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        prepared(monkeypatch, **settings)

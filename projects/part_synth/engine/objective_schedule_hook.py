@@ -33,6 +33,8 @@ class ObjectiveScheduleHook(Hook):
                     "a phase is dict(until=epoch, cycle=[objective, ...]) with a cycle that is "
                     f"not empty, got {phase}"
                 )
+            if isinstance(phase["cycle"], str):
+                raise ValueError(f"a phase's cycle is a list of names, got {phase['cycle']!r}")
             last = i == len(phases) - 1
             if not last and phase.get("until", 0) <= previous:
                 raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from part_synth.registry import MODELS
 
+from .objectives import Objective
 from .pose_encoder import PoseEncoding
 from .puppet import PartMaps, Puppet, extend_joints
 from .view import CropCamera
@@ -132,6 +133,14 @@ class PartSynth(BaseModel):
             blur=blur,
         )
 
+    def _objective(self) -> Objective:
+        if self.current_objective not in self.objectives:
+            raise ValueError(
+                f"There is no objective {self.current_objective!r} to train; give the model "
+                f"objectives=dict(name=dict(type=...)), it has {list(self.objectives)}"
+            )
+        return self.objectives[self.current_objective]
+
     # ---- mmengine's contract -----------------------------------------------------------------
 
     def forward(self, inputs, data_samples: list | None = None, mode: str = "tensor"):
@@ -149,8 +158,7 @@ class PartSynth(BaseModel):
         if mode == "tensor":
             return self.encoder(inputs["image"].flatten(0, 1))
         if mode == "loss":
-            objective = self.objectives[self.current_objective]
-            return objective.loss(self, inputs, data_samples)
+            return self._objective().loss(self, inputs, data_samples)
         if mode == "predict":
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', got {mode!r}")
@@ -160,7 +168,7 @@ class PartSynth(BaseModel):
     ) -> dict[str, Tensor]:
         """One step of the current objective, moving that objective's optimisers."""
         name = self.current_objective
-        objective = self.objectives[name]
+        objective = self._objective()
         # OptimWrapperDict is an OptimWrapper too.
         if not isinstance(optim_wrapper, OptimWrapperDict):
             wrappers = [optim_wrapper]

@@ -1,0 +1,108 @@
+from types import SimpleNamespace
+
+import pytest
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from part_synth.engine import ObjectiveScheduleHook
+from part_synth.registry import HOOKS
+
+PHASES = [
+    {"until": 2, "cycle": ["puppet"]},
+    {"until": 5, "cycle": ["puppet", "synthesis"]},
+    {"cycle": ["synthesis", "synthesis", "puppet"]},
+]
+
+
+class Objective:
+    def __init__(self):
+        self.started = 0
+
+    def start_epoch(self):
+        self.started += 1
+
+
+class Wrapper(SimpleNamespace):
+    """A distributed wrapper keeps the model as `module`."""
+
+
+def make_runner(wrapped=False):
+    model = SimpleNamespace(
+        objectives={"puppet": Objective(), "synthesis": Objective()}, current_objective=None
+    )
+    return SimpleNamespace(model=Wrapper(module=model) if wrapped else model, epoch=0), model
+
+
+@pytest.fixture
+def wrappers(monkeypatch):
+    module = "part_synth.engine.objective_schedule_hook.is_model_wrapper"
+    monkeypatch.setattr(module, lambda model: isinstance(model, Wrapper))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_objectives_take_turns_by_phase(wrappers, wrapped):
+    runner, model = make_runner(wrapped)
+    hook = HOOKS.build({"type": "part_synth.ObjectiveScheduleHook", "phases": PHASES})
+    hook.before_train(runner)
+    turns = {}
+    for runner.epoch in range(7):
+        hook.before_train_epoch(runner)
+        turns[runner.epoch] = ""
+        for batch_idx in range(4):
+            hook.before_train_iter(runner, batch_idx)
+            turns[runner.epoch] += model.current_objective[0]
+    assert turns == {0: "pppp", 1: "pppp", 2: "psps", 3: "psps", 4: "psps", 5: "ssps", 6: "ssps"}
+    assert [o.started for o in model.objectives.values()] == [7, 7]
+
+
+def test_a_run_that_is_resumed_continues_with_its_phase():
+    runner, model = make_runner()
+    runner.epoch = 5
+    ObjectiveScheduleHook(PHASES).before_train_iter(runner, 2)
+    assert model.current_objective == "puppet"
+
+
+def test_cycle_is_a_copy():
+    hook = ObjectiveScheduleHook(PHASES)
+    hook.cycle(0).append("other")
+    assert hook.cycle(0) == ["puppet"]
+
+
+def test_unknown_objective_is_found_before_training():
+    runner, _ = make_runner()
+    hook = ObjectiveScheduleHook([{"until": 3, "cycle": ["puppet"]}, {"cycle": ["cycle_gan"]}])
+    with pytest.raises(ValueError, match=r"'cycle_gan'; the model has \['puppet', 'synthesis'\]"):
+        hook.before_train(runner)
+
+
+@pytest.mark.parametrize(
+    ("phases", "words"),
+    [
+        ([], "at least one phase"),
+        ([{"cycle": []}], "a cycle that is not empty"),
+        ([{"until": 3}], "a cycle that is not empty"),
+        ([{"untill": 3, "cycle": ["a"]}], r"dict\(until=epoch, cycle=\[objective"),
+        ([{"cycle": ["a"]}, {"cycle": ["b"]}], "needs an `until` above"),
+        ([{"until": 3, "cycle": ["a"]}, {"until": 3, "cycle": ["b"]}, {"cycle": ["a"]}], "after epoch 3"),
+        ([{"until": 0, "cycle": ["a"]}, {"cycle": ["b"]}], "after epoch 0"),
+        ([{"cycle": "puppet"}], "a list of names"),
+    ],
+)
+def test_mistakes(phases, words):
+    with pytest.raises(ValueError, match=words):
+        ObjectiveScheduleHook(phases)
+
+
+def test_a_real_model_is_no_wrapper():
+    class Model(BaseModel):
+        def __init__(self):
+            super().__init__(BaseDataPreprocessor())
+            self.objectives = {"puppet": Objective()}
+
+        def forward(self, *args, **kwargs):
+            raise NotImplementedError
+
+    model = Model()
+    hook = ObjectiveScheduleHook([{"cycle": ["puppet"]}])
+    runner = SimpleNamespace(model=model, epoch=0)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    assert model.current_objective == "puppet"

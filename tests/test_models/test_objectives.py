@@ -1,0 +1,342 @@
+import copy
+
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+from part_synth.engine import MultiOptimWrapperConstructor
+from part_synth.registry import MODELS
+from tiny_part_synth import SIZE, make_poses, tiny_model
+
+SGD = {"type": "SGD", "lr": 1e-3}
+MODULES = {"encoder": ["encoder", "puppet"], "synthesizer": ["appearance", "decoder"]}
+
+
+class Sealed:
+    """A sample whose labels nobody may look at."""
+
+    metainfo: dict = {}  # noqa: RUF012
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AssertionError(f"an objective without labels read data_sample.{name}")
+
+
+def wrappers(model, **changes):
+    entries = {
+        name: {"modules": modules, "optimizer": SGD} for name, modules in MODULES.items()
+    }
+    return MultiOptimWrapperConstructor({**entries, **changes})(model)
+
+
+def labelled(count=2, frames=2):
+    generator = torch.Generator().manual_seed(4)
+    samples = []
+    for _ in range(count):
+        sample = PoseDataSample()
+        sample.gt_instances = InstanceData(
+            lifting_target=(make_poses(frames, seed=6) + torch.tensor([0.2, 0.1, 5.0])).numpy(),
+            crop_keypoints=(torch.rand(frames, 17, 2, generator=generator) * 2 - 1).numpy(),
+        )
+        samples.append(sample)
+    return samples
+
+
+@pytest.fixture
+def trained(model):
+    """Last layers that start at zero would keep gradients from the layers before them."""
+    for layer in (model.decoder.to_colour, model.decoder.to_parts):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    return model
+
+
+def step(model, batch, samples, name, optim_wrapper=None):
+    model.current_objective = name
+    data = {"inputs": batch, "data_samples": samples}
+    return model.train_step(data, optim_wrapper or wrappers(model))
+
+
+def moved(model, batch, samples, name):
+    before = copy.deepcopy(model.state_dict())
+    logs = step(model, batch, samples, name)
+    after = model.state_dict()
+    return {key for key, value in after.items() if not torch.equal(value, before[key])}, logs
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("puppet", {"encoder"}),
+        ("supervised", {"encoder"}),
+        ("synthesis", {"encoder", "puppet", "appearance", "decoder"}),
+    ],
+)
+def test_a_step_moves_the_weights_of_its_optimisers_and_no_others(trained, batch, name, modules):
+    samples = labelled() if name == "supervised" else [Sealed(), Sealed()]
+    changed, logs = moved(trained, batch, samples, name)
+    wanted = {
+        key
+        for key, _ in trained.named_parameters()
+        if key.split(".")[0] in modules and not key.endswith("log_radii")
+    }
+    if name == "synthesis":
+        wanted.add("puppet.log_radii")
+    # The azimuth, elevation or scale of one group may have no gradient in one step.
+    assert changed <= wanted
+    assert len(wanted - changed) <= 0.02 * len(wanted), wanted - changed
+    assert f"{name}/loss" in logs
+    for key, value in logs.items():
+        assert key.startswith(f"{name}/")
+        assert torch.as_tensor(value).isfinite().all(), key
+
+
+def test_logged_losses_add_up_and_nothing_else_is_minimised(trained, batch):
+    logs = step(trained, batch, [Sealed()] * 2, "synthesis")
+    parts = [value for key, value in logs.items() if key.startswith("synthesis/loss_")]
+    assert len(parts) == 5
+    assert float(logs["synthesis/loss"]) == pytest.approx(sum(float(p) for p in parts), rel=1e-5)
+    assert float(logs["synthesis/pose_spread_mm"]) > 0
+
+
+def test_prior_stays_frozen_even_with_an_optimiser_over_everything(trained, batch):
+    from mmengine.optim import OptimWrapper
+
+    everything = OptimWrapper(torch.optim.SGD(trained.parameters(), lr=0.1))
+    before = copy.deepcopy(trained.prior.state_dict())
+    start = trained.encoder.code_head.weight.clone()
+    for name in ("puppet", "synthesis"):
+        step(trained, batch, [Sealed()] * 2, name, everything)
+    for key, value in trained.prior.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert not torch.equal(trained.encoder.code_head.weight, start)
+
+
+def test_gradients_of_an_earlier_objective_are_not_applied(trained, batch):
+    """What a puppet step leaves in the encoder must not add to the next synthesis step."""
+    torch.manual_seed(0)
+    alone, after = trained, copy.deepcopy(trained)
+    step(alone, batch, [Sealed()] * 2, "synthesis")
+    optim_wrapper = wrappers(after)
+    frozen = copy.deepcopy(after.state_dict())
+    step(after, batch, [Sealed()] * 2, "puppet", optim_wrapper)
+    after.load_state_dict(frozen)
+    step(after, batch, [Sealed()] * 2, "synthesis", optim_wrapper)
+    for (key, a), b in zip(
+        alone.state_dict().items(), after.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(a, b, msg=key)
+
+
+def test_puppet_pretraining_learns_a_fixed_bank(model, batch):
+    objective = model.objectives["puppet"]
+    inputs = {"image": torch.zeros(2, 2, 3, SIZE, SIZE)}
+    objective.batch_size = 8
+    objective._paint(model, inputs)
+    objective._paint = lambda *args: None
+    optimizer = torch.optim.Adam(model.encoder.parameters(), lr=3e-3)
+    totals, errors = [], []
+    for _ in range(60):
+        losses = objective.loss(model, inputs, None)
+        total = sum(value for key, value in losses.items() if key.startswith("loss"))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        totals.append(float(total.detach()))
+        errors.append(float(losses["puppet_mpjpe_mm"]))
+    assert sum(totals[-5:]) < 0.65 * sum(totals[:5])
+    assert sum(errors[-5:]) < sum(errors[:5])
+
+
+def test_puppet_pretraining_repeats_puppets_of_the_epoch(model, batch):
+    objective, inputs = model.objectives["puppet"], {"image": torch.zeros(1, 2, 3, SIZE, SIZE)}
+    objective.loss(model, inputs, None)
+    assert objective.bank.count == 2 * objective.batch_size
+    objective.loss(model, inputs, None)
+    assert objective.bank.count == 2 * objective.batch_size + objective.fresh
+    objective.start_epoch()
+    assert objective.bank.count == 0
+
+
+def test_puppets_stand_before_backgrounds_where_there_are_some(model):
+    """White frames before black backgrounds: the puppets must stand before black."""
+    inputs = {"image": torch.ones(1, 2, 3, SIZE, SIZE)}
+    inputs["background"] = -inputs["image"]
+    objective = model.objectives["puppet"]
+    objective.painter.noise = 0.0
+    objective._paint(model, inputs)
+    corners = objective.bank.images[: objective.bank.count, :, 0, 0]
+    assert corners.max() < 10
+    inputs.pop("background")
+    objective.bank.clear()
+    objective._paint(model, inputs)
+    # A gain between 0.56 and 1.
+    assert objective.bank.images[: objective.bank.count, :, 0, 0].min() > 130
+
+
+def test_puppet_truth_is_what_the_camera_sees(model, monkeypatch):
+    """The targets of the reading loss fit each other: points are the projected joints."""
+    seen = {}
+    objective = model.objectives["puppet"]
+    loss = objective.reading_loss.forward
+    monkeypatch.setattr(
+        objective.reading_loss, "forward", lambda *a, **k: seen.update(k) or loss(*a, **k)
+    )
+    objective.loss(model, {"image": torch.zeros(2, 2, 3, SIZE, SIZE)}, None)
+    camera = seen["camera"]
+    torch.testing.assert_close(seen["joints_cam"], camera.rotate(seen["joints_body"]))
+    torch.testing.assert_close(seen["points"], camera.project(seen["joints_cam"]))
+    assert seen["points"].abs().max() < 1.1
+    assert seen["points"].amax((1, 2)).min() > 0.2
+
+
+def synthesis(model, inputs):
+    return model.objectives["synthesis"].loss(model, inputs, [Sealed()] * 2)
+
+
+def floats(batch):
+    return {name: value.float() / 127.5 - 1 for name, value in batch.items()}
+
+
+def test_pose_flows_only_through_the_maps(trained, batch, monkeypatch):
+    """With the puppet's maps held fixed, no image loss depends on what the encoder says."""
+    inputs = floats(batch)
+    with torch.no_grad():
+        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
+        maps = trained.render(decoded, (SIZE, SIZE), 1.0)
+    monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: maps)
+    first = synthesis(trained, inputs)
+    images = [key for key in first if key.startswith("loss_") and key != "loss_tie"]
+    assert len(images) == 4
+    total = sum(first[key] for key in images)
+    gradients = torch.autograd.grad(total, list(trained.encoder.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in gradients)
+    with torch.no_grad():
+        for weight in trained.encoder.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+        second = synthesis(trained, inputs)
+    assert not torch.equal(first["loss_tie"], second["loss_tie"])
+    for key in images:
+        assert torch.equal(first[key].detach(), second[key]), key
+
+
+def test_image_losses_reach_the_pose_through_the_maps(trained, batch):
+    losses = synthesis(trained, floats(batch))
+    for key in ("loss_foreground", "loss_reconstruction", "loss_flat"):
+        (gradient,) = torch.autograd.grad(
+            losses[key], trained.encoder.code_head.weight, retain_graph=True
+        )
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0, key
+
+
+def test_target_frame_gives_no_looks(trained, batch, monkeypatch):
+    """The image synthesised for a frame must not depend on that frame's own pixels."""
+    inputs = floats(batch)
+    with torch.no_grad():
+        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
+        maps = trained.render(decoded, (SIZE, SIZE), 1.0)
+    monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: maps)
+    made = []
+    paint = trained.decoder.forward
+    monkeypatch.setattr(
+        trained.decoder, "forward", lambda *args: made.append(paint(*args)) or made[-1]
+    )
+    inputs["image"].requires_grad_()
+    synthesis(trained, inputs)
+    (gradient,) = torch.autograd.grad(made[0].image[0].square().sum(), inputs["image"])
+    assert (gradient[0, 0] == 0).all()
+    assert gradient[0, 1].abs().max() > 0
+    assert (gradient[1] == 0).all()
+
+
+def test_moving_camera_has_no_foreground_loss(trained, batch):
+    inputs = floats(batch)
+    inputs.pop("background")
+    losses = synthesis(trained, inputs)
+    assert "loss_foreground" not in losses
+    assert all(value.isfinite() for value in losses.values())
+    # Compared where the foreground is: pixels elsewhere are free.
+    with torch.no_grad():
+        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
+        empty = trained.render(decoded, (SIZE, SIZE), 1.0).foreground < 1e-6
+    assert empty.float().mean() > 0.2
+
+
+def test_single_frames_are_no_groups(trained, batch):
+    inputs = {name: value[:, :1] for name, value in batch.items()}
+    with pytest.raises(ValueError, match="groups of at least 2 frames.*got 1.*num_frames=2"):
+        step(trained, inputs, [Sealed()] * 2, "synthesis")
+
+
+def test_supervised_labels_are_root_relative_and_in_order(model, batch, monkeypatch):
+    seen = {}
+    objective = model.objectives["supervised"]
+    loss = objective.reading_loss.forward
+    monkeypatch.setattr(
+        objective.reading_loss, "forward", lambda *a, **k: seen.update(k) or loss(*a, **k)
+    )
+    samples = labelled()
+    samples[1].gt_instances.lifting_target = samples[1].gt_instances.lifting_target * 2
+    losses = objective.loss(model, floats(batch), samples)
+    poses = make_poses(2, seed=6)
+    wanted = torch.cat([poses, 2 * poses])
+    torch.testing.assert_close(seen["joints_cam"], wanted - wanted[:, :1], atol=1e-5, rtol=0)
+    assert seen["points"][2].numpy() == pytest.approx(samples[1].gt_instances.crop_keypoints[0])
+    decoded = model.decode(model.encoder(floats(batch)["image"].flatten(0, 1)))
+    error = (decoded["joints_cam"] - seen["joints_cam"]).norm(dim=-1).mean() * 1000
+    assert float(losses["train_mpjpe_mm"]) == pytest.approx(float(error.detach()), rel=1e-4)
+
+
+def test_missing_optimiser(model, batch):
+    optim_wrapper = MultiOptimWrapperConstructor(
+        {"all": {"modules": sum(MODULES.values(), []), "optimizer": SGD}}
+    )(model)
+    with pytest.raises(ValueError, match=r"'puppet' moves the optimisers \('encoder',\).*\['all'\]"):
+        step(model, batch, [Sealed()] * 2, "puppet", optim_wrapper)
+
+
+def test_gradient_accumulation_is_refused(model, batch):
+    optim_wrapper = wrappers(model, accumulative_counts=2)
+    with pytest.raises(ValueError, match="leave accumulative_counts out"):
+        step(model, batch, [Sealed()] * 2, "puppet", optim_wrapper)
+
+
+@pytest.mark.parametrize("mode", ["step", "loss"])
+def test_model_without_objectives(fit, batch, mode):
+    model = tiny_model(fit[0].state_dict(), objectives={})
+    with pytest.raises(ValueError, match=r"no objective None to train; .*objectives=dict"):
+        if mode == "step":
+            step(model, batch, None, None)
+        else:
+            model(floats(batch), None, mode="loss")
+
+
+def test_puppets_need_unpaired_poses(fit, batch):
+    model = tiny_model(fit[0].state_dict())
+    with pytest.raises(ValueError, match="needs unpaired 3D poses; set `unpaired_poses`"):
+        step(model, batch, None, "puppet")
+
+
+def test_unpaired_poses_are_read_once_and_in_the_body_frame(model, fit, unpaired_file):
+    poses = model.load_unpaired_poses()
+    torch.testing.assert_close(poses, fit[1], atol=1e-5, rtol=0)
+    model.unpaired_poses_file = "/nowhere"
+    assert model.load_unpaired_poses() is poses
+    drawn = model.draw_unpaired_poses(50)
+    assert drawn.shape == (50, 17, 3)
+    distance = (drawn[:, None] - poses).abs().amax((-1, -2)).amin(1)
+    assert distance.max() == 0
+    assert len({tuple(pose.flatten().tolist()) for pose in drawn}) > 20
+    assert "_unpaired_poses" not in model.state_dict()
+
+
+def test_objective_built_by_name_with_its_own_parts(model):
+    config = {
+        "type": "part_synth.NovelImageSynthesis",
+        "foreground": {"type": "part_synth.ForegroundLoss", "loss_weight": 0.25},
+        "optimizers": ["encoder"],
+    }
+    objective = MODELS.build(config)
+    assert objective.foreground.loss_weight == 0.25
+    assert objective.optimizers == ("encoder",)
