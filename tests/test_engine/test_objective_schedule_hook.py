@@ -81,7 +81,7 @@ def test_unknown_objective_is_found_before_training():
         ([{"until": 3}], "a cycle that is not empty"),
         ([{"untill": 3, "cycle": ["a"]}], r"dict\(until=epoch, cycle=\[objective"),
         ([{"cycle": ["a"]}, {"cycle": ["b"]}], "needs an `until` above"),
-        ([{"until": 3, "cycle": ["a"]}, {"until": 3, "cycle": ["b"]}, {"cycle": ["a"]}], "after epoch 3"),
+        ([{"until": 3, "cycle": ["a"]}, {"until": 3, "cycle": ["b"]}, {}], "after epoch 3"),
         ([{"until": 0, "cycle": ["a"]}, {"cycle": ["b"]}], "after epoch 0"),
         ([{"cycle": "puppet"}], "a list of names"),
     ],

@@ -72,7 +72,9 @@ def test_every_process_gets_the_same_prior():
 def test_arguments_reach_the_fit(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        PosePrior, "fit", lambda self, poses, *args, **kwargs: calls.append((len(poses), args, kwargs))
+        PosePrior,
+        "fit",
+        lambda _, poses, *args, **named: calls.append((len(poses), args, named)),
     )
     fit(Model(), steps=7, batch_size=9, seed=11)
     assert calls == [(120, (7, 9), {"seed": 11})]

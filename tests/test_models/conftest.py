@@ -57,6 +57,14 @@ def model(fit, unpaired_file):
 
 
 @pytest.fixture
+def trained(model):
+    """Last layers that start at zero would keep gradients from the layers before them."""
+    for layer in (model.decoder.to_colour, model.decoder.to_parts):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    return model
+
+
+@pytest.fixture
 def puppet():
     return Puppet()
 
@@ -81,7 +89,7 @@ def scene(puppet):
 
 @pytest.fixture
 def batch():
-    """Two groups of two random frames and their backgrounds, uint8, as `collate` makes them."""
+    """Two groups of two random frames and their backgrounds, uint8, as collated."""
     generator = torch.Generator().manual_seed(5)
 
     def draw():

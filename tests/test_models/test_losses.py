@@ -238,7 +238,7 @@ def test_view_of_length_zero_has_a_finite_gradient():
 
 
 def test_tie_of_both_readings():
-    encoding, decoded, truth = reading()
+    encoding, _, truth = reading()
     tie = ReadingTieLoss(loss_weight=6.0)
     points, depths = truth["points"].clone(), truth["joints_cam"][..., 2].clone()
     assert float(tie(encoding, points, depths)) == 0

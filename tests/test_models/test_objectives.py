@@ -6,27 +6,14 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from part_synth.engine import MultiOptimWrapperConstructor
 from part_synth.registry import MODELS
-from tiny_part_synth import SIZE, make_poses, tiny_model
+from tiny_part_synth import SIZE, Sealed, floats, make_poses, tiny_model
 
 SGD = {"type": "SGD", "lr": 1e-3}
 MODULES = {"encoder": ["encoder", "puppet"], "synthesizer": ["appearance", "decoder"]}
 
 
-class Sealed:
-    """A sample whose labels nobody may look at."""
-
-    metainfo: dict = {}  # noqa: RUF012
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AssertionError(f"an objective without labels read data_sample.{name}")
-
-
 def wrappers(model, **changes):
-    entries = {
-        name: {"modules": modules, "optimizer": SGD} for name, modules in MODULES.items()
-    }
+    entries = {name: {"modules": modules, "optimizer": SGD} for name, modules in MODULES.items()}
     return MultiOptimWrapperConstructor({**entries, **changes})(model)
 
 
@@ -41,14 +28,6 @@ def labelled(count=2, frames=2):
         )
         samples.append(sample)
     return samples
-
-
-@pytest.fixture
-def trained(model):
-    """Last layers that start at zero would keep gradients from the layers before them."""
-    for layer in (model.decoder.to_colour, model.decoder.to_parts):
-        torch.nn.init.normal_(layer.weight, std=0.05)
-    return model
 
 
 def step(model, batch, samples, name, optim_wrapper=None):
@@ -82,9 +61,7 @@ def test_a_step_moves_the_weights_of_its_optimisers_and_no_others(trained, batch
     }
     if name == "synthesis":
         wanted.add("puppet.log_radii")
-    # The azimuth, elevation or scale of one group may have no gradient in one step.
-    assert changed <= wanted
-    assert len(wanted - changed) <= 0.02 * len(wanted), wanted - changed
+    assert changed == wanted
     assert f"{name}/loss" in logs
     for key, value in logs.items():
         assert key.startswith(f"{name}/")
@@ -93,10 +70,11 @@ def test_a_step_moves_the_weights_of_its_optimisers_and_no_others(trained, batch
 
 def test_logged_losses_add_up_and_nothing_else_is_minimised(trained, batch):
     logs = step(trained, batch, [Sealed()] * 2, "synthesis")
+    logs = {key: float(torch.as_tensor(value).detach()) for key, value in logs.items()}
     parts = [value for key, value in logs.items() if key.startswith("synthesis/loss_")]
     assert len(parts) == 5
-    assert float(logs["synthesis/loss"]) == pytest.approx(sum(float(p) for p in parts), rel=1e-5)
-    assert float(logs["synthesis/pose_spread_mm"]) > 0
+    assert logs["synthesis/loss"] == pytest.approx(sum(parts), rel=1e-5)
+    assert logs["synthesis/pose_spread_mm"] > 0
 
 
 def test_prior_stays_frozen_even_with_an_optimiser_over_everything(trained, batch):
@@ -122,9 +100,7 @@ def test_gradients_of_an_earlier_objective_are_not_applied(trained, batch):
     step(after, batch, [Sealed()] * 2, "puppet", optim_wrapper)
     after.load_state_dict(frozen)
     step(after, batch, [Sealed()] * 2, "synthesis", optim_wrapper)
-    for (key, a), b in zip(
-        alone.state_dict().items(), after.state_dict().values(), strict=True
-    ):
+    for (key, a), b in zip(alone.state_dict().items(), after.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, msg=key)
 
 
@@ -190,85 +166,6 @@ def test_puppet_truth_is_what_the_camera_sees(model, monkeypatch):
     assert seen["points"].amax((1, 2)).min() > 0.2
 
 
-def synthesis(model, inputs):
-    return model.objectives["synthesis"].loss(model, inputs, [Sealed()] * 2)
-
-
-def floats(batch):
-    return {name: value.float() / 127.5 - 1 for name, value in batch.items()}
-
-
-def test_pose_flows_only_through_the_maps(trained, batch, monkeypatch):
-    """With the puppet's maps held fixed, no image loss depends on what the encoder says."""
-    inputs = floats(batch)
-    with torch.no_grad():
-        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
-        maps = trained.render(decoded, (SIZE, SIZE), 1.0)
-    monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: maps)
-    first = synthesis(trained, inputs)
-    images = [key for key in first if key.startswith("loss_") and key != "loss_tie"]
-    assert len(images) == 4
-    total = sum(first[key] for key in images)
-    gradients = torch.autograd.grad(total, list(trained.encoder.parameters()), allow_unused=True)
-    assert all(gradient is None for gradient in gradients)
-    with torch.no_grad():
-        for weight in trained.encoder.parameters():
-            weight.add_(0.3 * torch.randn_like(weight))
-        second = synthesis(trained, inputs)
-    assert not torch.equal(first["loss_tie"], second["loss_tie"])
-    for key in images:
-        assert torch.equal(first[key].detach(), second[key]), key
-
-
-def test_image_losses_reach_the_pose_through_the_maps(trained, batch):
-    losses = synthesis(trained, floats(batch))
-    for key in ("loss_foreground", "loss_reconstruction", "loss_flat"):
-        (gradient,) = torch.autograd.grad(
-            losses[key], trained.encoder.code_head.weight, retain_graph=True
-        )
-        assert gradient.isfinite().all()
-        assert gradient.abs().max() > 0, key
-
-
-def test_target_frame_gives_no_looks(trained, batch, monkeypatch):
-    """The image synthesised for a frame must not depend on that frame's own pixels."""
-    inputs = floats(batch)
-    with torch.no_grad():
-        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
-        maps = trained.render(decoded, (SIZE, SIZE), 1.0)
-    monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: maps)
-    made = []
-    paint = trained.decoder.forward
-    monkeypatch.setattr(
-        trained.decoder, "forward", lambda *args: made.append(paint(*args)) or made[-1]
-    )
-    inputs["image"].requires_grad_()
-    synthesis(trained, inputs)
-    (gradient,) = torch.autograd.grad(made[0].image[0].square().sum(), inputs["image"])
-    assert (gradient[0, 0] == 0).all()
-    assert gradient[0, 1].abs().max() > 0
-    assert (gradient[1] == 0).all()
-
-
-def test_moving_camera_has_no_foreground_loss(trained, batch):
-    inputs = floats(batch)
-    inputs.pop("background")
-    losses = synthesis(trained, inputs)
-    assert "loss_foreground" not in losses
-    assert all(value.isfinite() for value in losses.values())
-    # Compared where the foreground is: pixels elsewhere are free.
-    with torch.no_grad():
-        decoded = trained.decode(trained.encoder(inputs["image"].flatten(0, 1)))
-        empty = trained.render(decoded, (SIZE, SIZE), 1.0).foreground < 1e-6
-    assert empty.float().mean() > 0.2
-
-
-def test_single_frames_are_no_groups(trained, batch):
-    inputs = {name: value[:, :1] for name, value in batch.items()}
-    with pytest.raises(ValueError, match="groups of at least 2 frames.*got 1.*num_frames=2"):
-        step(trained, inputs, [Sealed()] * 2, "synthesis")
-
-
 def test_supervised_labels_are_root_relative_and_in_order(model, batch, monkeypatch):
     seen = {}
     objective = model.objectives["supervised"]
@@ -290,9 +187,9 @@ def test_supervised_labels_are_root_relative_and_in_order(model, batch, monkeypa
 
 def test_missing_optimiser(model, batch):
     optim_wrapper = MultiOptimWrapperConstructor(
-        {"all": {"modules": sum(MODULES.values(), []), "optimizer": SGD}}
+        {"all": {"modules": [*MODULES["encoder"], *MODULES["synthesizer"]], "optimizer": SGD}}
     )(model)
-    with pytest.raises(ValueError, match=r"'puppet' moves the optimisers \('encoder',\).*\['all'\]"):
+    with pytest.raises(ValueError, match=r"'puppet' moves .* \('encoder',\).*\['all'\]"):
         step(model, batch, [Sealed()] * 2, "puppet", optim_wrapper)
 
 

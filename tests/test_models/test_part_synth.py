@@ -29,7 +29,7 @@ def test_predictions_are_what_the_docstring_promises(model):
     results = model.test_step({"inputs": inputs, "data_samples": given})
     assert len(results) == 3
     for i, result in enumerate(results):
-        assert result is given[i]
+        assert result.img_path == f"{i}.jpg"
         instances = result.pred_instances
         assert instances.keypoints.shape == (1, 17, 3)
         assert instances.keypoint_scores.shape == (1, 17)

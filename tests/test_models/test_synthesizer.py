@@ -152,11 +152,15 @@ def test_pooling_passes_no_gradient_to_the_maps(puppet, scene, images, networks)
     points = scene[0].clone().requires_grad_()
     maps = puppet(points, *scene[1:3], SIZE)
     appearance = networks[0](images, maps, 2)
-    assert not torch.autograd.grad(
-        maps.parts.sum() + appearance.colours.sum() + appearance.features.sum(),
-        points,
-        retain_graph=True,
-    )[0].isnan().any()
+    assert (
+        not torch.autograd.grad(
+            maps.parts.sum() + appearance.colours.sum() + appearance.features.sum(),
+            points,
+            retain_graph=True,
+        )[0]
+        .isnan()
+        .any()
+    )
     loss = appearance.colours.square().sum() + appearance.features.square().sum()
     assert torch.autograd.grad(loss, points, allow_unused=True)[0] is None
 

@@ -29,7 +29,7 @@ TINY = {
     "decoder": {
         "type": "part_synth.SynthesisDecoder",
         "appearance_channels": 4,
-        "channels": (4, 8, 8),
+        "channels": (8, 8, 8),
     },
     "objectives": {
         "puppet": {"type": "part_synth.PuppetPretraining", "batch_size": 4, "fresh": 2},
@@ -73,3 +73,18 @@ def sample_at(maps, points):
     columns = ((points[..., 0] + 1) * width / 2).long().clamp(0, width - 1)
     rows = ((points[..., 1] + 1) * height / 2).long().clamp(0, height - 1)
     return maps[torch.arange(len(maps))[:, None], rows, columns]
+
+
+class Sealed:
+    """A sample whose labels nobody may look at."""
+
+    metainfo: dict = {}  # noqa: RUF012
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AssertionError(f"an objective without labels read data_sample.{name}")
+
+
+def floats(batch):
+    return {name: value.float() / 127.5 - 1 for name, value in batch.items()}

@@ -5,6 +5,7 @@ Symbols: B batch, F frames of one person, K = 17 joints, E extended joints.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -231,7 +232,7 @@ class PartSynth(BaseModel):
             box = sample.metainfo.get("crop_box")
             if box is not None:
                 x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
-                instances.keypoints_2d = points[i : i + 1] * side / 2 + [x, y]
+                instances.keypoints_2d = points[i : i + 1] * side / 2 + np.float32([x, y])
             sample.pred_instances = instances
             sample.pred_fields = PixelData(part_labels=labels[i : i + 1])
         return data_samples

@@ -35,6 +35,7 @@ class PoseEncoding:
         offset: (B, 2) pelvis in crop coordinates.
         heat_points: (B, K, 2) joints read from the heat maps, crop coordinates.
         heat_depths: (B, K) their depths behind the pelvis, metres.
+        heat_logits: (B, K, h, w) the heat maps before the softmax.
     """
 
     code: Tensor
@@ -45,6 +46,7 @@ class PoseEncoding:
     offset: Tensor
     heat_points: Tensor
     heat_depths: Tensor
+    heat_logits: Tensor
 
     def camera(self, distance: float) -> CropCamera:
         """The restricted camera, at a fixed distance in metres."""
@@ -70,11 +72,12 @@ class SoftArgmaxHead(nn.Module):
         self.sharpness = sharpness
         self.project = nn.Conv2d(in_channels, 2 * num_joints, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, C, h, w) features to points (B, K, 2) in [-1, 1] and depths (B, K)."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (B, C, h, w) features to points (B, K, 2), depths (B, K), logits (B, K, h, w)."""
         heat, depth = self.project(features).float().flatten(2).chunk(2, dim=1)
         height, width = features.shape[-2:]
-        weights = (self.sharpness * heat).softmax(-1)
+        heat = self.sharpness * heat
+        weights = heat.softmax(-1)
         xs = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
         ys = (torch.arange(height, device=heat.device) + 0.5) * (2 / height) - 1
         # Half precision would round places to a 256th of the crop.
@@ -82,7 +85,8 @@ class SoftArgmaxHead(nn.Module):
             x = weights @ xs.repeat(height)
             y = weights @ ys.repeat_interleave(width)
         # Reading the depth map only where the joint is makes it a local quantity.
-        return torch.stack([x, y], dim=-1), (weights * depth).sum(-1)
+        depths = (weights * depth).sum(-1)
+        return torch.stack([x, y], dim=-1), depths, heat.unflatten(-1, (height, width))
 
 
 @MODELS.register_module()
@@ -163,7 +167,7 @@ class PoseEncoder(BaseModule):
         for lateral, feature in zip(self.laterals[-2::-1], features[-2::-1], strict=True):
             pyramid = F.interpolate(pyramid, size=feature.shape[-2:], mode="nearest")
             pyramid = pyramid + lateral(feature)
-        heat_points, heat_depths = self.joints_head(self.smooth(pyramid))
+        heat_points, heat_depths, heat_logits = self.joints_head(self.smooth(pyramid))
         cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
         # The tie between both readings is a loss, not a short cut through the trunk.
@@ -179,4 +183,5 @@ class PoseEncoder(BaseModule):
             offset=camera[:, 5:7],
             heat_points=heat_points,
             heat_depths=heat_depths,
+            heat_logits=heat_logits,
         )

@@ -14,6 +14,33 @@ from part_synth.models.view import CropCamera
 from part_synth.registry import MODELS
 
 
+def heat_map_cross_entropy(logits: Tensor, points: Tensor, sigma: float = 0.8) -> Tensor:
+    """Cross-entropy between heat maps and Gaussians at the true places.
+
+    The expectation alone teaches a heat map slowly: at first every cell gets the same small
+    gradient. Places outside the map are moved to its edge.
+
+    Args:
+        logits: (B, K, h, w) heat maps before the softmax.
+        points: (B, K, 2) true places, crop coordinates [-1, 1].
+        sigma: Width of the Gaussian, cells.
+
+    Returns:
+        Scalar; its least value is the mean entropy of the Gaussians.
+    """
+    height, width = logits.shape[-2:]
+
+    def profile(count: int, place: Tensor) -> Tensor:
+        cells = torch.arange(count, device=logits.device, dtype=logits.dtype)
+        place = ((place + 1) * (count / 2) - 0.5).clamp(0, count - 1)
+        return (-0.5 * ((cells - place[..., None]) / sigma) ** 2).softmax(-1)
+
+    target = profile(height, points[..., 1])[..., :, None] * profile(width, points[..., 0])[
+        ..., None, :
+    ]
+    return -(target.flatten(2) * logits.flatten(2).log_softmax(-1)).sum(-1).mean()
+
+
 @MODELS.register_module()
 class PoseReadingLoss(BaseModule):
     """Compare an encoding with a known pose.
@@ -27,6 +54,7 @@ class PoseReadingLoss(BaseModule):
         azimuth: Weight on 1 - cos of the azimuth's error.
         elevation: Weight on the elevation, per radian.
         heat: Weight on the heat-map reading of places and depths.
+        heat_maps: Weight on the cross-entropy of the heat maps.
     """
 
     def __init__(
@@ -37,6 +65,7 @@ class PoseReadingLoss(BaseModule):
         azimuth: float = 1.0,
         elevation: float = 5.0,
         heat: float = 18.0,
+        heat_maps: float = 0.5,
     ) -> None:
         super().__init__()
         self.weights = {
@@ -46,6 +75,7 @@ class PoseReadingLoss(BaseModule):
             "azimuth": azimuth,
             "elevation": elevation,
             "heat": heat,
+            "heat_maps": heat_maps,
         }
 
     def forward(
@@ -73,6 +103,7 @@ class PoseReadingLoss(BaseModule):
             "points": (decoded["points"] - points).abs().mean(),
             "heat": (encoding.heat_points - points).abs().mean() * 2 / 3
             + (encoding.heat_depths - joints_cam[..., 2]).abs().mean() / 3,
+            "heat_maps": heat_map_cross_entropy(encoding.heat_logits, points),
         }
         if joints_body is not None:
             terms["joints_body"] = (decoded["joints_body"] - joints_body).abs().mean()
