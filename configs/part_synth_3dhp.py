@@ -1,14 +1,16 @@
 # System A on MPI-INF-3DHP without any label: ResNet-50, 224 pixels, full schedule, for a GPU.
 _base_ = [
-    '_base_/default_runtime.py',
-    '_base_/schedules/part_synth_full.py',
-    '_base_/models/part_synth_res50.py',
-    '_base_/datasets/mpi_inf_3dhp_frames.py',
+    "_base_/default_runtime.py",
+    "_base_/schedules/part_synth_full.py",
+    "_base_/models/part_synth_res50.py",
+    "_base_/datasets/mpi_inf_3dhp_frames.py",
 ]
 
 # model
 model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
-        puppet=dict(type='part_synth.PuppetPretraining', batch_size=64, fresh=32),
-        synthesis=dict(type='part_synth.NovelImageSynthesis')))
+        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=32),
+        synthesis=dict(type="part_synth.NovelImageSynthesis"),
+    ),
+)

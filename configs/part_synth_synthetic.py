@@ -1,49 +1,56 @@
 # System A without any label, from scratch, on two processor cores in less than 25 minutes.
 _base_ = [
-    '_base_/default_runtime.py',
-    '_base_/models/part_synth_tiny.py',
-    '_base_/datasets/synthetic_mocap.py',
+    "_base_/default_runtime.py",
+    "_base_/models/part_synth_tiny.py",
+    "_base_/datasets/synthetic_mocap.py",
 ]
 
 # optimizer
 # bfloat16 halves the time of a step on processors that have it.
 optim_wrapper = dict(
-    constructor='part_synth.MultiOptimWrapperConstructor',
-    type='part_synth.AutocastOptimWrapper',
+    constructor="part_synth.MultiOptimWrapperConstructor",
+    type="part_synth.AutocastOptimWrapper",
     clip_grad=dict(max_norm=5.0),
-    encoder=dict(modules=['encoder', 'puppet'], optimizer=dict(type='Adam', lr=1e-3)),
-    synthesizer=dict(modules=['appearance', 'decoder'], optimizer=dict(type='Adam', lr=1e-3)))
+    encoder=dict(modules=["encoder", "puppet"], optimizer=dict(type="Adam", lr=2e-3)),
+    synthesizer=dict(modules=["appearance", "decoder"], optimizer=dict(type="Adam", lr=2e-3)),
+)
 
 # schedule
 max_epochs = 16
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
 _schedule = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=200),
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
     dict(
-        type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True,
-        begin=0, T_max=max_epochs, eta_min_ratio=0.02),
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        convert_to_iter_based=True,
+        begin=0,
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+    ),
 ]
 param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 
 # hooks
 custom_hooks = [
-    dict(type='SyncBuffersHook'),
-    dict(type='part_synth.EpochSeedHook'),
-    dict(type='part_synth.PosePriorHook', steps=3000),
+    dict(type="part_synth.PosePriorHook", steps=2000),
     # The encoder learns the puppet alone first; then puppets and real frames take turns.
     dict(
-        type='part_synth.ObjectiveScheduleHook',
-        phases=[dict(until=8, cycle=['puppet']), dict(cycle=['puppet', 'synthesis'])]),
-    dict(type='EMAHook', momentum=0.005, priority='NORMAL'),
-    dict(type='part_synth.PredictionSheetHook', interval=1),
-    dict(type='part_synth.ResultsTableHook'),
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=8, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
 ]
 
 # model
 model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
-        puppet=dict(type='part_synth.PuppetPretraining', batch_size=64, fresh=16),
-        synthesis=dict(type='part_synth.NovelImageSynthesis')))
+        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=16),
+        synthesis=dict(type="part_synth.NovelImageSynthesis"),
+    ),
+)

@@ -1,21 +1,18 @@
 # The supervised twin: the same encoder, prior, budget and crops as part_synth_synthetic.py, with
 # the 3D labels of every training frame. It is the ceiling, not a method of ours.
-_base_ = ['part_synth_synthetic.py']
+_base_ = ["part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [
-    dict(type='SyncBuffersHook'),
-    dict(type='part_synth.EpochSeedHook'),
-    dict(type='part_synth.PosePriorHook', steps=3000),
-    dict(type='part_synth.ObjectiveScheduleHook', phases=[dict(cycle=['supervised'])]),
-    dict(type='EMAHook', momentum=0.005, priority='NORMAL'),
-    dict(type='part_synth.PredictionSheetHook', interval=1),
-    dict(type='part_synth.ResultsTableHook'),
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(type="part_synth.ObjectiveScheduleHook", phases=[dict(cycle=["supervised"])]),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
 ]
 
 # model
-model = dict(
-    objectives=dict(_delete_=True, supervised=dict(type='part_synth.SupervisedPose')))
+model = dict(objectives=dict(_delete_=True, supervised=dict(type="part_synth.SupervisedPose")))
 
 # loaders
 # As many images per step as the label-free run has puppets.
@@ -24,10 +21,18 @@ train_dataloader = dict(
     sampler=dict(samples_per_epoch=32000),
     dataset=dict(
         _delete_=True,
-        type='part_synth.PoseFrameDataset',
+        type="part_synth.PoseFrameDataset",
         data_root={{_base_.data_root}},
         synthetic={{_base_.synthetic}},
-        split='train',
+        split="train",
         crop=dict(
-            size=64, padding=1.0, shift=0.06, scale=0.12, flip=0.5, cache='encoded',
-            part_labels=False)))
+            size=64,
+            padding={{_base_.box_padding}},
+            shift=0.06,
+            scale=0.12,
+            flip=0.5,
+            cache="encoded",
+            part_labels=False,
+        ),
+    ),
+)

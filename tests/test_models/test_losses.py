@@ -12,6 +12,7 @@ from part_synth.models import (
     PoseReadingLoss,
     ReadingTieLoss,
 )
+from part_synth.models.losses.pose_losses import heat_map_cross_entropy
 from part_synth.models.puppet import PartMaps
 
 RNG = np.random.default_rng(0)
@@ -158,6 +159,7 @@ def reading(batch=4):
         offset=torch.zeros(batch, 2),
         heat_points=points.clone(),
         heat_depths=cam[..., 2].clone(),
+        heat_logits=torch.randn(batch, 17, 6, 8),
     )
     decoded = {"joints_body": body.clone(), "joints_cam": cam.clone(), "points": points.clone()}
     camera = CropCamera(angles, elevation, zeros, zeros + 1, torch.zeros(batch, 2), 4.5)
@@ -168,8 +170,10 @@ def reading(batch=4):
 def test_perfect_reading_costs_nothing():
     encoding, decoded, truth = reading()
     losses = PoseReadingLoss()(encoding, decoded, **truth)
-    names = ("joints_body", "joints_cam", "points", "azimuth", "elevation", "heat")
+    names = ("joints_body", "joints_cam", "points", "azimuth", "elevation", "heat", "heat_maps")
     assert set(losses) == {f"loss_{name}" for name in names}
+    heat_maps = heat_map_cross_entropy(encoding.heat_logits, truth["points"])
+    assert float(losses.pop("loss_heat_maps")) == pytest.approx(2 * float(heat_maps))
     for value in losses.values():
         assert float(value) == pytest.approx(0, abs=1e-6)
 
@@ -215,7 +219,7 @@ def errors():
 def test_each_error_costs_what_it_should_and_nothing_else(change, name, cost):
     encoding, decoded, truth = reading()
     change(encoding, decoded)
-    losses = PoseReadingLoss()(encoding, decoded, **truth)
+    losses = PoseReadingLoss(heat_maps=0.0)(encoding, decoded, **truth)
     for key, value in losses.items():
         wanted = cost if key == f"loss_{name}" else 0.0
         assert float(value) == pytest.approx(wanted, rel=1e-4, abs=1e-6), key
@@ -226,7 +230,7 @@ def test_terms_without_truth_or_weight_are_left_out():
     truth.pop("joints_body")
     truth.pop("camera")
     losses = PoseReadingLoss(heat=0.0)(encoding, decoded, **truth)
-    assert set(losses) == {"loss_joints_cam", "loss_points"}
+    assert set(losses) == {"loss_joints_cam", "loss_points", "loss_heat_maps"}
 
 
 def test_view_of_length_zero_has_a_finite_gradient():
@@ -235,6 +239,40 @@ def test_view_of_length_zero_has_a_finite_gradient():
     PoseReadingLoss()(encoding, decoded, **truth)["loss_azimuth"].backward()
     assert encoding.view.grad.isfinite().all()
     assert encoding.view.grad.abs().max() > 0
+
+
+def test_heat_map_cross_entropy_against_loops():
+    logits, points = draw(2, 3, 5, 7), 1.2 * draw(2, 3, 2)
+    total = 0.0
+    for b in range(2):
+        for k in range(3):
+            scores = np.exp(logits[b, k].numpy())
+            # Pixels of the map, at most on its edge.
+            x = min(max((float(points[b, k, 0]) + 1) * 3.5 - 0.5, 0), 6)
+            y = min(max((float(points[b, k, 1]) + 1) * 2.5 - 0.5, 0), 4)
+            target = np.array(
+                [
+                    [math.exp(-((i - x) ** 2 + (j - y) ** 2) / 1.28) for i in range(7)]
+                    for j in range(5)
+                ]
+            )
+            total -= (target / target.sum() * np.log(scores / scores.sum())).sum()
+    assert float(heat_map_cross_entropy(logits, points)) == pytest.approx(total / 6)
+
+
+def test_heat_map_cross_entropy_is_least_at_the_place():
+    """Logits that follow its gradient end as a Gaussian at the place."""
+    point = torch.tensor([[[0.3, -0.5]]])
+    logits = torch.zeros(1, 1, 10, 10, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        heat_map_cross_entropy(logits, point).backward()
+        optimizer.step()
+    weights = logits.detach().flatten().softmax(0).unflatten(0, (10, 10))
+    places = (torch.arange(10) + 0.5) / 5 - 1
+    assert float(weights.sum(0) @ places) == pytest.approx(0.3, abs=0.02)
+    assert float(weights.sum(1) @ places) == pytest.approx(-0.5, abs=0.02)
 
 
 def test_tie_of_both_readings():

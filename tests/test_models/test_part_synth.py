@@ -5,7 +5,6 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmpose.structures import PoseDataSample
-from part_synth.models import Puppet
 from tiny_part_synth import SIZE, tiny_model
 
 
@@ -146,13 +145,6 @@ def test_copies_as_moving_averages_make_them(model):
     assert isinstance(twin, BaseModel)
     assert twin.state_dict().keys() == model.state_dict().keys()
     assert twin.prior.fitted
-
-
-def test_puppet_is_found_inside_a_distributed_wrapper(model):
-    wrapped = torch.nn.Module()
-    wrapped.module = model.puppet
-    model.puppet = wrapped
-    assert isinstance(model.puppet_module, Puppet)
 
 
 def test_prior_is_frozen_from_the_start():

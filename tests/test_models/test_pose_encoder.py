@@ -16,6 +16,7 @@ FIELDS = {
     "offset": (3, 2),
     "heat_points": (3, 17, 2),
     "heat_depths": (3, 17),
+    "heat_logits": None,
 }
 
 
@@ -40,11 +41,16 @@ def test_soft_argmax_of_a_peak_is_its_place(row, column):
     features[0, 1, 4 - row, 7 - column] = 50.0
     features[0, 2] = 0.1 * torch.arange(40).reshape(5, 8)
     features[0, 3] = 7.0
-    points, depths = head(features)
+    points, depths, logits = head(features)
     x, y = (2 * column + 1) / 8 - 1, (2 * row + 1) / 5 - 1
     assert points[0, 0].tolist() == pytest.approx([x, y], abs=1e-5)
     assert points[0, 1].tolist() == pytest.approx([-x, -y], abs=1e-5)
     assert depths[0].tolist() == pytest.approx([0.1 * (8 * row + column), 7.0], abs=1e-4)
+    assert logits.shape == (1, 2, 5, 8)
+    assert logits[0, 0].argmax() == 8 * row + column
+    # The same weights that the places were read with.
+    weights = logits.detach()[0, 1].flatten().softmax(0).unflatten(0, (5, 8))
+    assert float((weights.sum(0) * torch.arange(8)).sum()) == pytest.approx(7 - column, abs=1e-5)
 
 
 def test_soft_argmax_between_two_peaks_and_of_nothing():
@@ -65,9 +71,11 @@ def test_shapes(encoder, size):
     encoding = encoder(images(size=size))
     for name, shape in FIELDS.items():
         value = getattr(encoding, name)
-        assert value.shape == shape, name
+        assert shape is None or value.shape == shape, name
         assert value.dtype == torch.float32
     assert encoding.heat_points.abs().max() <= 1
+    cells = -(-size // 4)  # the finest map of the backbone has stride 4
+    assert encoding.heat_logits.shape == (3, 17, cells, cells)
 
 
 def test_camera_starts_frontal_level_and_centred(encoder):

@@ -1,7 +1,7 @@
 """Keep a run's result in the repository, and make the results page from all that are kept.
 
-    python tools/analysis/results.py record WORK_DIR --name "no labels" --seed 0 --command "..."
-    python tools/analysis/results.py page
+python tools/analysis/results.py record WORK_DIR --name "no labels" --seed 0 --command "..."
+python tools/analysis/results.py page
 """
 
 import argparse

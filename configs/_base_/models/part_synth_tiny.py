@@ -1,22 +1,25 @@
 # System A at the size of two processor cores: 64-pixel crops, 1.5 million weights.
 model = dict(
-    type='part_synth.PartSynth',
-    data_preprocessor=dict(type='part_synth.PartSynthDataPreprocessor'),
+    type="part_synth.PartSynth",
+    data_preprocessor=dict(type="part_synth.PartSynthDataPreprocessor"),
     encoder=dict(
-        type='part_synth.PoseEncoder',
+        type="part_synth.PoseEncoder",
         backbone=dict(
-            type='part_synth.TinyResNet',
+            type="part_synth.TinyResNet",
             # Measured: the widest that keeps a step of 64 crops below 0.1 s on two cores.
             stem_channels=24,
             channels=(48, 96, 160),
-            blocks=(1, 1, 1)),
+            blocks=(1, 1, 1),
+        ),
         pyramid_channels=64,
         code_size=32,
         # A standing person of 1.7 m that fills 0.68 of the crop.
-        mean_scale=0.8),
-    prior=dict(type='part_synth.PosePrior', code_size=32, hidden=256),
-    puppet=dict(type='part_synth.Puppet', depth_sharpness=40.0, learn_radii=True),
-    appearance=dict(type='part_synth.AppearanceEncoder', channels=16),
-    decoder=dict(type='part_synth.SynthesisDecoder', num_parts=14, appearance_channels=16),
+        mean_scale=0.8,
+    ),
+    prior=dict(type="part_synth.PosePrior", code_size=32, hidden=256),
+    puppet=dict(type="part_synth.Puppet", depth_sharpness=40.0, learn_radii=True),
+    appearance=dict(type="part_synth.AppearanceEncoder", channels=16),
+    decoder=dict(type="part_synth.SynthesisDecoder", num_parts=14, appearance_channels=16),
     # Metres; the made scenes and Human3.6M lie between 4 and 6.
-    camera_distance=4.5)
+    camera_distance=4.5,
+)

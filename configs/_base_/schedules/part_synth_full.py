@@ -2,24 +2,27 @@
 
 # optimizer
 optim_wrapper = dict(
-    constructor='part_synth.MultiOptimWrapperConstructor',
+    constructor="part_synth.MultiOptimWrapperConstructor",
     clip_grad=dict(max_norm=5.0),
-    encoder=dict(modules=['encoder', 'puppet'], optimizer=dict(type='Adam', lr=2e-4)),
-    synthesizer=dict(modules=['appearance', 'decoder'], optimizer=dict(type='Adam', lr=4e-4)))
-# Several optimisers under one distributed model need one wrapper per part.
-model_wrapper_cfg = dict(
-    type='MMSeparateDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=True)
+    encoder=dict(modules=["encoder", "puppet"], optimizer=dict(type="Adam", lr=2e-4)),
+    synthesizer=dict(modules=["appearance", "decoder"], optimizer=dict(type="Adam", lr=4e-4)),
+)
 
 # schedule
 max_epochs = 60
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=2)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
 _schedule = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=500),
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=500),
     dict(
-        type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True,
-        begin=0, T_max=max_epochs, eta_min_ratio=0.02),
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        convert_to_iter_based=True,
+        begin=0,
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+    ),
 ]
 param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # 16 groups of 2 frames.
@@ -27,13 +30,12 @@ auto_scale_lr = dict(base_batch_size=16)
 
 # hooks
 custom_hooks = [
-    dict(type='SyncBuffersHook'),
-    dict(type='part_synth.EpochSeedHook'),
-    dict(type='part_synth.PosePriorHook', steps=10000),
+    dict(type="part_synth.PosePriorHook", steps=10000),
     dict(
-        type='part_synth.ObjectiveScheduleHook',
-        phases=[dict(until=20, cycle=['puppet']), dict(cycle=['puppet', 'synthesis'])]),
-    dict(type='EMAHook', momentum=0.001, priority='NORMAL'),
-    dict(type='part_synth.PredictionSheetHook', interval=1),
-    dict(type='part_synth.ResultsTableHook'),
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=20, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+    ),
+    dict(type="EMAHook", momentum=0.001, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from mmengine.logging import MMLogger
@@ -102,7 +103,7 @@ class TorchvisionResNet(BaseModule):
     """
 
     # File names of torchvision's ImageNet weights in the cache of torch.hub.
-    CACHED = {
+    CACHED: ClassVar[dict[int, str]] = {
         18: "resnet18-f37072fd.pth",
         34: "resnet34-b627a593.pth",
         50: "resnet50-0676ba61.pth",
@@ -136,8 +137,7 @@ class TorchvisionResNet(BaseModule):
     def init_weights(self) -> None:
         """Load ImageNet weights from a local file or the cache; say so when there are none."""
         path = Path(
-            self.checkpoint
-            or Path(torch.hub.get_dir()) / "checkpoints" / self.CACHED[self.depth]
+            self.checkpoint or Path(torch.hub.get_dir()) / "checkpoints" / self.CACHED[self.depth]
         )
         if not path.is_file():
             if self.checkpoint is not None:

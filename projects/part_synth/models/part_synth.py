@@ -16,7 +16,7 @@ from part_synth.registry import MODELS
 
 from .objectives import Objective
 from .pose_encoder import PoseEncoding
-from .puppet import PartMaps, Puppet, extend_joints
+from .puppet import PartMaps, extend_joints
 from .view import CropCamera
 
 
@@ -75,11 +75,6 @@ class PartSynth(BaseModel):
         self.current_objective = next(iter(self.objectives), None)
 
     # ---- parts -----------------------------------------------------------------------------
-
-    @property
-    def puppet_module(self) -> Puppet:
-        """The puppet itself, also where a distributed wrapper holds it."""
-        return getattr(self.puppet, "module", self.puppet)
 
     def load_unpaired_poses(self) -> Tensor:
         """(M, 17, 3) unpaired poses in the body frame, metres; read once."""

@@ -1,4 +1,4 @@
-"""The pose encoder: image crop -> pose code, restricted camera, and a heat-map reading of the joints.
+"""The pose encoder: image crop -> pose code, restricted camera, heat-map reading of the joints.
 
 A code and a camera (pose and camera branches as in arXiv 2006.14107) say what the pose is within
 the prior. Beside them a small pyramid reads every joint's place and depth from soft-argmax heat
@@ -51,9 +51,7 @@ class PoseEncoding:
     def camera(self, distance: float) -> CropCamera:
         """The restricted camera, at a fixed distance in metres."""
         azimuth = torch.atan2(self.view[:, 0], self.view[:, 1])
-        return CropCamera(
-            azimuth, self.elevation, self.roll, self.scale, self.offset, distance
-        )
+        return CropCamera(azimuth, self.elevation, self.roll, self.scale, self.offset, distance)
 
 
 class SoftArgmaxHead(nn.Module):

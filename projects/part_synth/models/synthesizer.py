@@ -87,9 +87,7 @@ class AppearanceEncoder(BaseModule):
         hidden: Width of its two convolutions.
     """
 
-    def __init__(
-        self, channels: int = 16, hidden: int = 24, init_cfg: dict | None = None
-    ) -> None:
+    def __init__(self, channels: int = 16, hidden: int = 24, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.net = nn.Sequential(
             nn.Conv2d(3, hidden, 3, 2, 1),
@@ -189,9 +187,7 @@ class SynthesisDecoder(BaseModule):
         shares = maps.capsules / maps.foreground[:, None].clamp_min(1e-3)
         colour = torch.einsum("bchw,bcr->brhw", shares, appearance.colours)
         looks = torch.einsum("bphw,bpa->bahw", maps.parts[:, 1:], appearance.features)
-        x0 = self.enter(
-            torch.cat([colour * maps.foreground[:, None], looks, maps.parts], dim=1)
-        )
+        x0 = self.enter(torch.cat([colour * maps.foreground[:, None], looks, maps.parts], dim=1))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
         y1 = self.up1(torch.cat([F.interpolate(x2, size=x1.shape[-2:]), x1], dim=1))

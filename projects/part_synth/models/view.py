@@ -88,6 +88,4 @@ def fit_to_crop(
     low, high = flat.amin(1), flat.amax(1)
     scale = extent / (high - low).amax(-1).clamp_min(1e-3)
     offset = centre - scale[:, None] * (low + high) / 2
-    return CropCamera(
-        camera.azimuth, camera.elevation, camera.roll, scale, offset, camera.distance
-    )
+    return CropCamera(camera.azimuth, camera.elevation, camera.roll, scale, offset, camera.distance)

@@ -35,9 +35,9 @@ def heat_map_cross_entropy(logits: Tensor, points: Tensor, sigma: float = 0.8) -
         place = ((place + 1) * (count / 2) - 0.5).clamp(0, count - 1)
         return (-0.5 * ((cells - place[..., None]) / sigma) ** 2).softmax(-1)
 
-    target = profile(height, points[..., 1])[..., :, None] * profile(width, points[..., 0])[
-        ..., None, :
-    ]
+    target = (
+        profile(height, points[..., 1])[..., :, None] * profile(width, points[..., 0])[..., None, :]
+    )
     return -(target.flatten(2) * logits.flatten(2).log_softmax(-1)).sum(-1).mean()
 
 
@@ -65,7 +65,7 @@ class PoseReadingLoss(BaseModule):
         azimuth: float = 1.0,
         elevation: float = 5.0,
         heat: float = 18.0,
-        heat_maps: float = 0.5,
+        heat_maps: float = 2.0,
     ) -> None:
         super().__init__()
         self.weights = {

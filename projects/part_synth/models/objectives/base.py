@@ -34,8 +34,7 @@ class Objective(BaseModule, metaclass=ABCMeta):
         """Losses of one batch, by name.
 
         Args:
-            model: Its parts are used, one forward call each (a wrapped part must not run twice
-                before one backward).
+            model: Its parts are used.
             inputs: ``image`` (G, F, 3, H, W) in [-1, 1] and, for static cameras,
                 ``background`` of the same shape.
             data_samples: G samples; only supervised objectives may look at their labels.

@@ -76,8 +76,6 @@ class NovelImageSynthesis(Objective):
         losses["loss_reconstruction"] = self.reconstruction(synthesized.image, images, weight)
         losses["loss_flat"] = self.flat_reconstruction(synthesized.flat, images, weight)
         losses["loss_segmentation"] = self.segmentation(synthesized.part_logits, maps)
-        losses["loss_tie"] = self.tie(
-            encoding, decoded["points"], decoded["joints_cam"][..., 2]
-        )
+        losses["loss_tie"] = self.tie(encoding, decoded["points"], decoded["joints_cam"][..., 2])
         spread = decoded["joints_body"].detach().std(0).mean()
         return {**losses, "pose_spread_mm": 1000 * spread}

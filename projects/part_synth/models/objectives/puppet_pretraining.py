@@ -106,7 +106,7 @@ class PuppetPretraining(Objective):
         rows = torch.randint(len(scenes), (count,), device=scenes.device)
         poses = model.draw_unpaired_poses(count)
         with torch.autocast(scenes.device.type, enabled=False):
-            images, camera, joints_body, _ = self.painter(model.puppet_module, poses, scenes[rows])
+            images, camera, joints_body, _ = self.painter(model.puppet, poses, scenes[rows])
         self.bank.add(images, joints_body, camera)
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
