@@ -11,12 +11,12 @@ optim_wrapper = dict(
     constructor="part_synth.MultiOptimWrapperConstructor",
     type="part_synth.AutocastOptimWrapper",
     clip_grad=dict(max_norm=5.0),
-    encoder=dict(modules=["encoder", "puppet"], optimizer=dict(type="Adam", lr=2e-3)),
+    encoder=dict(modules=["encoder", "puppet"], optimizer=dict(type="Adam", lr=1.5e-3)),
     synthesizer=dict(modules=["appearance", "decoder"], optimizer=dict(type="Adam", lr=2e-3)),
 )
 
 # schedule
-max_epochs = 16
+max_epochs = 18
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
@@ -39,7 +39,7 @@ custom_hooks = [
     # The encoder learns the puppet alone first; then puppets and real frames take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=8, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+        phases=[dict(until=11, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

@@ -33,7 +33,8 @@ def test_upright_person():
         assert foot[2] < -0.14  # forward
         assert 0 < foot[1] < 0.09  # and a little down
         assert foot[0] == pytest.approx(0, abs=1e-6)
-    assert rest[joint("face"), 2] < rest[joint("hair_low"), 2]
+    for name, sign in (("face", -1), ("crown", -1), ("hair_low", 1), ("hair_high", 1)):
+        assert sign * rest[joint(name), 2] > 0.005  # forward is -z
     # Up is -y.
     assert rest[joint("crown"), 1] < rest[joint("face"), 1] < rest[joint("left_chest"), 1]
     for name in ("waist", "chest"):

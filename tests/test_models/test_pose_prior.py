@@ -7,8 +7,10 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from part_synth.geometry import (
+    REST_DIRECTIONS,
     ArticulationLimits,
     bone_lengths,
+    forward_kinematics,
     local_directions,
     mirror,
 )
@@ -52,6 +54,15 @@ def test_any_code_gives_mean_bone_lengths_and_no_violation(fit, kind):
             prior.rest + prior.decoder(codes(500)).unflatten(-1, (-1, 3)), dim=-1
         )
         assert (ArticulationLimits().violation(raw) > 0.1).float().mean() > 0.05
+
+
+def test_decoder_without_a_word_gives_the_rest_pose(fit):
+    prior = copy.deepcopy(fit[0])
+    with torch.no_grad():
+        prior.decoder[-1].weight.zero_()
+        prior.decoder[-1].bias.zero_()
+    wanted = forward_kinematics(REST_DIRECTIONS.float(), prior.lengths)
+    torch.testing.assert_close(prior.decode(codes(1))[0], wanted, atol=1e-5, rtol=0)
 
 
 def test_direction_of_length_zero_gives_a_pose_and_a_gradient(fit):

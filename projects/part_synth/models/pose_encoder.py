@@ -70,8 +70,16 @@ class SoftArgmaxHead(nn.Module):
         self.sharpness = sharpness
         self.project = nn.Conv2d(in_channels, 2 * num_joints, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map (B, C, h, w) features to points (B, K, 2), depths (B, K), logits (B, K, h, w)."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Read the joints off features.
+
+        Args:
+            features: (B, C, h, w).
+
+        Returns:
+            Points (B, K, 2) in [-1, 1], depths (B, K), the features at the joints (B, K, C) and
+            the heat maps before the softmax (B, K, h, w).
+        """
         heat, depth = self.project(features).float().flatten(2).chunk(2, dim=1)
         height, width = features.shape[-2:]
         heat = self.sharpness * heat
@@ -84,7 +92,9 @@ class SoftArgmaxHead(nn.Module):
             y = weights @ ys.repeat_interleave(width)
         # Reading the depth map only where the joint is makes it a local quantity.
         depths = (weights * depth).sum(-1)
-        return torch.stack([x, y], dim=-1), depths, heat.unflatten(-1, (height, width))
+        local = torch.einsum("bkn,bcn->bkc", weights, features.float().flatten(2))
+        heat = heat.unflatten(-1, (height, width))
+        return torch.stack([x, y], dim=-1), depths, local, heat
 
 
 @MODELS.register_module()
@@ -97,6 +107,7 @@ class PoseEncoder(BaseModule):
         backbone_channels: Channels of its feature maps, where it does not tell.
         pyramid_channels: Channels of the feature pyramid.
         global_channels: Channels of the pooled feature.
+        local_channels: Channels of the feature read at each joint.
         hidden: Width of the two layers that give code and camera.
         code_size: D.
         num_joints: K.
@@ -111,6 +122,7 @@ class PoseEncoder(BaseModule):
         backbone_channels: tuple[int, ...] | None = None,
         pyramid_channels: int = 64,
         global_channels: int = 256,
+        local_channels: int = 16,
         hidden: int = 512,
         code_size: int = 32,
         num_joints: int = 17,
@@ -135,9 +147,10 @@ class PoseEncoder(BaseModule):
         self.pool = nn.Sequential(
             nn.Conv2d(channels[-1], global_channels, 1), nn.ReLU(inplace=True)
         )
+        self.local = nn.Linear(pyramid_channels, local_channels)
         # Spatial layout is kept: 2x2 average cells, not one.
         self.trunk = nn.Sequential(
-            nn.Linear(4 * global_channels + 3 * num_joints, hidden),
+            nn.Linear(4 * global_channels + (3 + local_channels) * num_joints, hidden),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
@@ -165,11 +178,13 @@ class PoseEncoder(BaseModule):
         for lateral, feature in zip(self.laterals[-2::-1], features[-2::-1], strict=True):
             pyramid = F.interpolate(pyramid, size=feature.shape[-2:], mode="nearest")
             pyramid = pyramid + lateral(feature)
-        heat_points, heat_depths, heat_logits = self.joints_head(self.smooth(pyramid))
+        heat_points, heat_depths, local, heat_logits = self.joints_head(self.smooth(pyramid))
         cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
         # The tie between both readings is a loss, not a short cut through the trunk.
-        hidden = self.trunk(torch.cat([cells, heat.detach().to(cells.dtype)], dim=1))
+        local = torch.relu(self.local(local)).flatten(1)
+        parts = (cells, local.to(cells.dtype), heat.detach().to(cells.dtype))
+        hidden = self.trunk(torch.cat(parts, dim=1))
         code = torch.tanh(self.code_head(hidden).float())
         camera = self.camera_head(hidden).float()
         return PoseEncoding(

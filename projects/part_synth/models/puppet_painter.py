@@ -64,11 +64,11 @@ class PuppetPainter(BaseModule):
         distance: tuple[float, float] = (3.0, 7.0),
         extent: tuple[float, float] = (1.45, 1.95),
         shift: float = 0.15,
-        fully_random: float = 0.12,
+        fully_random: float = 0.06,
         build_std: float = 0.13,
         radius_std: float = 0.12,
-        blur: tuple[float, float] = (0.4, 1.0),
-        noise: float = 0.04,
+        blur: tuple[float, float] = (0.25, 0.6),
+        noise: float = 0.02,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)

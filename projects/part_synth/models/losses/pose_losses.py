@@ -64,8 +64,8 @@ class PoseReadingLoss(BaseModule):
         points: float = 10.0,
         azimuth: float = 1.0,
         elevation: float = 5.0,
-        heat: float = 18.0,
-        heat_maps: float = 2.0,
+        heat: float = 6.0,
+        heat_maps: float = 4.0,
     ) -> None:
         super().__init__()
         self.weights = {

@@ -1,0 +1,67 @@
+"""Pose and parts of the people in a picture.
+
+    python demo/image_demo.py IMAGE CONFIG CHECKPOINT [--box LEFT TOP RIGHT BOTTOM] [--out PNG]
+
+Without a box the whole picture is taken as one person's box.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+from part_synth.apis import init_model, predict_people
+from part_synth.visualization import PredictionRow, prediction_sheet
+from part_synth.visualization.hooks import write_image
+
+
+def main() -> int:
+    """Predict and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("image")
+    parser.add_argument("config")
+    parser.add_argument("checkpoint")
+    parser.add_argument(
+        "--box",
+        nargs=4,
+        type=float,
+        action="append",
+        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
+        help="box of a person, pixels; may be given several times",
+    )
+    parser.add_argument("--out", default="image_demo.png")
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    try:
+        if not Path(args.image).is_file():
+            raise FileNotFoundError(f"There is no picture {args.image}.")
+        image = cv2.imread(args.image)
+        if image is None:
+            raise ValueError(f"{args.image} can't be read as a picture.")
+        model = init_model(args.config, args.checkpoint, args.device)
+        people = predict_people(model, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), args.box)
+    except (FileNotFoundError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    rows = [
+        PredictionRow(
+            joints=person.joints,
+            image=person.crop,
+            keypoints=_to_crop(person),
+            part_labels=person.part_labels,
+            caption=f"person {i + 1}",
+        )
+        for i, person in enumerate(people)
+    ]
+    write_image(args.out, prediction_sheet(rows))
+    return 0
+
+
+def _to_crop(person):
+    """Joints in pixels of the crop (pixel centres are whole numbers)."""
+    corner = person.crop_box[:2] - person.crop_box[2] / 2
+    return (person.keypoints - corner) * (len(person.crop) / person.crop_box[2]) - 0.5
+
+
+if __name__ == "__main__":
+    sys.exit(main())

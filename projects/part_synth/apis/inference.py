@@ -1,0 +1,149 @@
+"""A trained model on pictures: one call from boxes of people to poses and part labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import load_checkpoint
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+
+from part_synth.apis.config import load_config
+from part_synth.datasets.transforms import crop_square
+from part_synth.engine.checkpoint_guard import check_checkpoint_file
+from part_synth.geometry import H36M17, PART_NAMES
+from part_synth.registry import MODELS
+
+
+@dataclass
+class PersonPose:
+    """What the model says of one person.
+
+    Attributes:
+        joints: (17, 3) root-relative camera frame, metres: x right, y down, z away. The scale is
+            that of a person of mean build: one picture does not tell size.
+        keypoints: (17, 2) joints in the image, px.
+        part_labels: (S, S) part of each pixel of the crop, an index into ``part_names``.
+        crop: (S, S, 3) RGB, what the model saw.
+        crop_box: (3,) centre x, centre y and side of the crop, px.
+        joint_names: Names of the joints, Human3.6M's order.
+        part_names: Names of the parts, background first.
+    """
+
+    joints: np.ndarray
+    keypoints: np.ndarray
+    part_labels: np.ndarray
+    crop: np.ndarray
+    crop_box: np.ndarray
+    joint_names: tuple[str, ...] = tuple(H36M17.joint_names)
+    part_names: tuple[str, ...] = tuple(PART_NAMES)
+
+
+def init_model(
+    config: str | Path | Config, checkpoint: str | Path, device: str = "cpu"
+) -> nn.Module:
+    """Build a model from its config and load its weights.
+
+    Args:
+        config: Config of the model, or its file.
+        checkpoint: Checkpoint that ``tools/train.py`` wrote.
+        device: Where to run.
+
+    Returns:
+        The model in evaluation mode; ``model.cfg`` holds its config.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: The checkpoint belongs to another model.
+    """
+    cfg = config if isinstance(config, Config) else load_config(str(config))
+    check_checkpoint_file(str(checkpoint))
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope(cfg.get("default_scope", "mmpose"))
+    model = MODELS.build(cfg.model)
+    try:
+        load_checkpoint(model, str(checkpoint), map_location="cpu", strict=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{checkpoint} does not fit the model of this config; give the config that it was "
+            f"trained with. ({str(error).splitlines()[-1].strip()})"
+        ) from error
+    model.cfg = cfg
+    return model.to(device).eval()
+
+
+def _crop_settings(cfg: Config) -> tuple[int, float]:
+    """Size and padding that the config tests with."""
+    crop = cfg.test_dataloader.dataset.get("crop")
+    if crop is None:
+        raise ValueError(
+            "The config tests with a pipeline of its own; inference needs "
+            "test_dataloader.dataset.crop=dict(size=..., padding=...)."
+        )
+    return int(crop["size"]), float(crop.get("padding", 1.0))
+
+
+@torch.inference_mode()
+def predict_people(
+    model: nn.Module,
+    image: np.ndarray,
+    boxes: np.ndarray | Sequence[Sequence[float]] | None = None,
+) -> list[PersonPose]:
+    """Poses and part labels of the people in one image, in one batch.
+
+    Args:
+        model: From :func:`init_model`.
+        image: (H, W, 3) uint8, RGB.
+        boxes: (N, 4) left, top, right, bottom of each person, px, drawn tightly; None takes the
+            whole image as one person's box.
+
+    Returns:
+        One result per box; an empty list for no boxes.
+
+    Raises:
+        ValueError: The image or the boxes have another shape, or a box is empty.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    height, width = image.shape[:2]
+    boxes = [[0, 0, width, height]] if boxes is None else boxes
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if len(boxes) else np.zeros((0, 4))
+    if len(boxes) == 0:
+        return []
+    sides = boxes[:, 2:] - boxes[:, :2]
+    if not (np.isfinite(boxes).all() and (sides > 0).all()):
+        raise ValueError(
+            "boxes are (left, top, right, bottom) in pixels with right > left and bottom > top, "
+            f"got {boxes.tolist()}"
+        )
+    size, padding = _crop_settings(model.cfg)
+    # A quarter larger than the person, as annotated boxes are.
+    crop_boxes = np.concatenate(
+        [(boxes[:, :2] + boxes[:, 2:]) / 2, 1.25 * padding * sides.max(1, keepdims=True)], axis=1
+    )
+    crops = [crop_square(image, box, size) for box in crop_boxes]
+    inputs = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)[:, None]
+    samples = [PoseDataSample(metainfo={"crop_box": box[None]}) for box in crop_boxes]
+    batch = model.data_preprocessor({"inputs": {"image": inputs}, "data_samples": samples})
+    results = model.predict(batch["inputs"], batch["data_samples"])
+    return [
+        PersonPose(
+            joints=np.asarray(sample.pred_instances.keypoints[0]),
+            keypoints=np.asarray(sample.pred_instances.keypoints_2d[0]),
+            part_labels=_numpy(sample.pred_fields.part_labels)[0],
+            crop=crop,
+            crop_box=box,
+        )
+        for sample, crop, box in zip(results, crops, crop_boxes, strict=True)
+    ]
+
+
+def _numpy(values: Tensor | np.ndarray) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else values

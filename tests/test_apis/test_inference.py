@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from part_synth.apis import init_model, predict_people
+from part_synth.registry import MODELS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Config and checkpoint of a small model."""
+    cfg = Config(
+        {
+            "default_scope": "mmpose",
+            "model": {
+                "type": "part_synth.PartSynth",
+                "encoder": {
+                    "type": "part_synth.PoseEncoder",
+                    "backbone": {
+                        "type": "part_synth.TinyResNet",
+                        "stem_channels": 8,
+                        "channels": (8, 16, 16),
+                    },
+                },
+            },
+            "test_dataloader": {"dataset": {"crop": {"size": 32, "padding": 0.8}}},
+        }
+    )
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.prior.lengths.fill_(0.25)
+    path = tmp_path_factory.mktemp("model") / "model.pth"
+    torch.save({"meta": {}, "state_dict": model.state_dict()}, path)
+    return cfg, path
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return init_model(*trained)
+
+
+def picture():
+    return np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+
+
+def test_people_come_back_in_image_coordinates(model):
+    people = predict_people(model, picture(), [[10, 5, 40, 55], [50, 10, 70, 20]])
+    assert len(people) == 2
+    for person, centre, side in zip(people, [(25, 30), (60, 15)], (50, 20), strict=True):
+        assert person.joints.shape == (17, 3) and np.isfinite(person.joints).all()
+        np.testing.assert_allclose(person.joints[0], 0, atol=1e-6)
+        np.testing.assert_allclose(person.crop_box, [*centre, side])  # 1.25 * 0.8 = 1
+        assert person.crop.shape == (32, 32, 3) and person.part_labels.shape == (32, 32)
+        # An untrained model puts the person in the middle of the crop.
+        assert np.abs(person.keypoints.mean(0) - centre).max() < side / 2
+    # A person is read alike alone and in company.
+    alone = predict_people(model, picture(), [[50, 10, 70, 20]])[0]
+    np.testing.assert_allclose(alone.joints, people[1].joints, atol=1e-5)
+
+
+def test_nobody_gives_an_empty_list_and_no_box_takes_the_whole_image(model):
+    assert predict_people(model, picture(), []) == []
+    (person,) = predict_people(model, picture())
+    np.testing.assert_allclose(person.crop_box, [45, 30, 90])
+
+
+@pytest.mark.parametrize("box", [[10, 5, 10, 55], [np.nan, 0, 5, 5]])
+def test_empty_boxes_are_refused(model, box):
+    with pytest.raises(ValueError, match="right > left"):
+        predict_people(model, picture(), [box])
+
+
+def test_wrong_pictures_are_refused(model):
+    with pytest.raises(ValueError, match=r"uint8 RGB, got \(60, 90\)"):
+        predict_people(model, picture()[..., 0])
+
+
+def test_checkpoint_of_another_model_is_refused(trained, tmp_path):
+    cfg, _ = trained
+    other = tmp_path / "other.pth"
+    torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, other)
+    with pytest.raises(ValueError, match="does not fit the model"):
+        init_model(cfg, other)
+    with pytest.raises(FileNotFoundError):
+        init_model(cfg, tmp_path / "none.pth")

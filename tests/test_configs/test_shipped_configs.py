@@ -1,0 +1,164 @@
+"""Every shipped config trains, tests and resumes on small made data in the layout it expects."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
+from tiny_runs import ROOT, run
+
+pytestmark = pytest.mark.timeout(600)
+
+METRICS = (
+    "mpjpe_mm",
+    "n_mpjpe_mm",
+    "p_mpjpe_mm",
+    "p_mpjpe_flip_tolerant_mm",
+    "pck150_pct",
+    "auc_pct",
+    "baseline_mean_pose_p_mpjpe_mm",
+    "baseline_random_pose_p_mpjpe_mm",
+)
+# Sizes that a test can afford; everything else is as shipped.
+SMALL = [
+    "train_dataloader.batch_size=2",
+    "train_dataloader.sampler.samples_per_epoch=6",
+    "train_dataloader.num_workers=0",
+    "train_dataloader.persistent_workers=False",
+    "val_dataloader.batch_size=4",
+    "val_dataloader.num_workers=0",
+    "val_dataloader.persistent_workers=False",
+    "val_dataloader.dataset.frame_step=6",
+    "test_dataloader.batch_size=4",
+    "test_dataloader.num_workers=0",
+    "test_dataloader.dataset.frame_step=6",
+    "train_dataloader.dataset.crop.size=64",
+    "val_dataloader.dataset.crop.size=64",
+    "test_dataloader.dataset.crop.size=64",
+    "custom_hooks.0.steps=20",
+    "default_hooks.logger.interval=1",
+    "train_cfg.val_interval=1",
+]
+LABEL_FREE = [
+    "model.objectives.puppet.batch_size=4",
+    "model.objectives.puppet.fresh=2",
+    "custom_hooks.1.phases.0.until=1",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Roots of the tiny data sets and a file of unpaired poses."""
+    root = tmp_path_factory.mktemp("data")
+    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=8)
+    make_tiny_3dhp(root / "3dhp", subjects=("S1", "S8"))
+    poses = make_unpaired_poses(root / "unpaired.npz", frames=150)
+    return {"h36m": root / "h36m", "3dhp": root / "3dhp", "poses": poses or root / "unpaired.npz"}
+
+
+def options(config, data, epochs):
+    """--cfg-options that point a shipped config to the tiny data."""
+    root = data["3dhp" if config == "part_synth_3dhp" else "h36m"]
+    loaders = [f"{split}_dataloader.dataset" for split in ("train", "val", "test")]
+    evaluator = "{}_evaluator.0" if "synthetic" in config else "{}_evaluator"
+    chosen = [
+        *SMALL,
+        *(f"{loader}.data_root={root}" for loader in loaders),
+        *(f"{evaluator.format(s)}.reference_poses={data['poses']}" for s in ("val", "test")),
+        f"model.unpaired_poses={data['poses']}",
+        f"train_cfg.max_epochs={epochs}",
+    ]
+    if "synthetic" in config:
+        chosen += [f"{loader}.synthetic=None" for loader in loaders]
+    if config == "part_synth_h36m":
+        # The tiny set keeps S8 in a file of its own.
+        chosen.append("val_dataloader.dataset.split=val")
+    if "supervised" not in config:
+        chosen += [*LABEL_FREE, "train_dataloader.dataset.min_gap=0.1"]
+    return chosen
+
+
+def train(config, data, work, monkeypatch, *arguments, epochs=2):
+    monkeypatch.delenv("RANK", raising=False)
+    path = ROOT / "configs" / f"{config}.py"
+    status = run(
+        "train",
+        path,
+        "--work-dir",
+        work,
+        *arguments,
+        monkeypatch=monkeypatch,
+        options=options(config, data, epochs),
+    )
+    assert not status
+    return path
+
+
+def logged(work):
+    """{(epoch, iteration): losses} over all runs of a work directory."""
+    found = {}
+    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
+        for line in log.read_text().splitlines():
+            record = json.loads(line)
+            if "epoch" in record:
+                losses = {k: v for k, v in record.items() if "loss" in k}
+                found[record["epoch"], record["step"]] = losses
+    return found
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "part_synth_synthetic",
+        "part_synth_synthetic_supervised",
+        "part_synth_h36m",
+        "part_synth_3dhp",
+    ],
+)
+def test_trains_and_tests(config, data, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    path = train(config, data, work, monkeypatch)
+    results = json.loads((work / "results.json").read_text())
+    assert all(math.isfinite(results[key]) for key in METRICS)
+    assert math.isfinite(results["untrained/p_mpjpe_mm"])
+    assert (work / "results.md").read_text().count("|") > 20
+    assert list(work.glob("*/predictions/epoch_*.png"))
+    names = {name for losses in logged(work).values() for name in losses}
+    expected = {"supervised"} if "supervised" in config else {"puppet", "synthesis"}
+    assert {name.split("/")[0] for name in names if "/" in name} == expected
+
+    # tools/test.py reproduces the last row from the best checkpoint.
+    out = tmp_path / "metrics.json"
+    best = next(work.glob("best_p_mpjpe_mm_*.pth"))
+    status = run(
+        "test",
+        path,
+        best,
+        "--work-dir",
+        tmp_path / "test",
+        "--out",
+        out,
+        monkeypatch=monkeypatch,
+        options=options(config, data, 2),
+    )
+    assert not status
+    metrics = json.loads(out.read_text())
+    for key in METRICS:
+        assert metrics[key] == pytest.approx(results[key], rel=1e-6), key
+
+
+def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypatch):
+    config = "part_synth_synthetic"
+    train(config, data, tmp_path / "whole", monkeypatch, epochs=3)
+    train(config, data, tmp_path / "broken", monkeypatch, "--no-validate", epochs=3)
+    # As if killed in the third epoch: its checkpoint and all later traces are gone.
+    (tmp_path / "broken" / "epoch_3.pth").unlink()
+    (tmp_path / "broken" / "last_checkpoint").write_text(str(tmp_path / "broken" / "epoch_2.pth"))
+    for log in (tmp_path / "broken").glob("*/vis_data/scalars.json"):
+        log.unlink()
+    train(config, data, tmp_path / "broken", monkeypatch, "--resume", "auto", epochs=3)
+    whole, resumed = logged(tmp_path / "whole"), logged(tmp_path / "broken")
+    assert {epoch for epoch, _ in resumed} == {3}
+    last = {key: losses for key, losses in whole.items() if key[0] == 3}
+    assert last == resumed and len(last) == 3
