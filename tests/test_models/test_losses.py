@@ -16,6 +16,15 @@ from part_synth.models.losses.pose_losses import heat_map_cross_entropy
 from part_synth.models.puppet import PartMaps
 
 RNG = np.random.default_rng(0)
+WEIGHTS = {
+    "joints_body": 10.0,
+    "joints_cam": 1.0,
+    "points": 10.0,
+    "azimuth": 1.0,
+    "elevation": 5.0,
+    "heat": 18.0,
+    "heat_maps": 2.0,
+}
 
 
 def draw(*shape, low=-1.0):
@@ -169,7 +178,7 @@ def reading(batch=4):
 
 def test_perfect_reading_costs_nothing():
     encoding, decoded, truth = reading()
-    losses = PoseReadingLoss()(encoding, decoded, **truth)
+    losses = PoseReadingLoss(**WEIGHTS)(encoding, decoded, **truth)
     names = ("joints_body", "joints_cam", "points", "azimuth", "elevation", "heat", "heat_maps")
     assert set(losses) == {f"loss_{name}" for name in names}
     heat_maps = heat_map_cross_entropy(encoding.heat_logits, truth["points"])
@@ -219,7 +228,7 @@ def errors():
 def test_each_error_costs_what_it_should_and_nothing_else(change, name, cost):
     encoding, decoded, truth = reading()
     change(encoding, decoded)
-    losses = PoseReadingLoss(heat_maps=0.0)(encoding, decoded, **truth)
+    losses = PoseReadingLoss(**{**WEIGHTS, "heat_maps": 0.0})(encoding, decoded, **truth)
     for key, value in losses.items():
         wanted = cost if key == f"loss_{name}" else 0.0
         assert float(value) == pytest.approx(wanted, rel=1e-4, abs=1e-6), key
@@ -229,14 +238,14 @@ def test_terms_without_truth_or_weight_are_left_out():
     encoding, decoded, truth = reading()
     truth.pop("joints_body")
     truth.pop("camera")
-    losses = PoseReadingLoss(heat=0.0)(encoding, decoded, **truth)
+    losses = PoseReadingLoss(**{**WEIGHTS, "heat": 0.0})(encoding, decoded, **truth)
     assert set(losses) == {"loss_joints_cam", "loss_points", "loss_heat_maps"}
 
 
 def test_view_of_length_zero_has_a_finite_gradient():
     encoding, decoded, truth = reading()
     encoding.view = torch.zeros(4, 2, requires_grad=True)
-    PoseReadingLoss()(encoding, decoded, **truth)["loss_azimuth"].backward()
+    PoseReadingLoss(**WEIGHTS)(encoding, decoded, **truth)["loss_azimuth"].backward()
     assert encoding.view.grad.isfinite().all()
     assert encoding.view.grad.abs().max() > 0
 

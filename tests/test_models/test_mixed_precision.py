@@ -50,7 +50,7 @@ def test_looks_of_a_frame_do_not_leak_into_its_own_appearance(model, decoded, bf
 
 def test_heat_maps_are_read_in_full_precision(model, bfloat16):
     features = torch.randn(2, 16, 8, 8)
-    points, depths, _ = model.encoder.joints_head(features)
+    points, depths, *_ = model.encoder.joints_head(features)
     assert points.dtype == depths.dtype == torch.float32
     heat, _ = model.encoder.joints_head.project(features).float().flatten(2).chunk(2, dim=1)
     weights = (4 * heat).double().softmax(-1).unflatten(-1, (8, 8))

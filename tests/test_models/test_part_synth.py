@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmpose.structures import PoseDataSample
+from part_synth.geometry import mirror
 from tiny_part_synth import SIZE, tiny_model
 
 
@@ -112,6 +113,24 @@ def test_batches_do_not_mix_people(model):
     )
     same = alone[0].pred_fields.part_labels == together[1].pred_fields.part_labels
     assert same.float().mean() > 0.995
+
+
+def test_flip_test_averages_the_mirrored_reading(model):
+    model.eval()
+    images = pictures(3).float() / 127.5 - 1
+    with torch.no_grad():
+        plain, mirrored = model.read(images), model.read(images.flip(-1))
+        model.flip_test = True
+        both, other = model.read(images), model.read(images.flip(-1))
+    wanted = (plain["joints_body"] + mirror(mirrored["joints_body"])) / 2
+    torch.testing.assert_close(both["joints_body"], wanted)
+    # A mirrored picture has the mirrored pose.
+    torch.testing.assert_close(other["joints_body"], mirror(wanted))
+    # The view stays that of the picture itself.
+    camera = model.encoder(images).camera(model.camera_distance)
+    torch.testing.assert_close(both["joints_cam"], camera.rotate(wanted))
+    torch.testing.assert_close(both["points"], camera.project(both["joints_cam"]))
+    assert (both["joints_body"] - plain["joints_body"]).abs().max() > 1e-4
 
 
 def test_prediction_needs_samples(model):

@@ -41,11 +41,13 @@ def test_soft_argmax_of_a_peak_is_its_place(row, column):
     features[0, 1, 4 - row, 7 - column] = 50.0
     features[0, 2] = 0.1 * torch.arange(40).reshape(5, 8)
     features[0, 3] = 7.0
-    points, depths, logits = head(features)
+    points, depths, local, logits = head(features)
     x, y = (2 * column + 1) / 8 - 1, (2 * row + 1) / 5 - 1
     assert points[0, 0].tolist() == pytest.approx([x, y], abs=1e-5)
     assert points[0, 1].tolist() == pytest.approx([-x, -y], abs=1e-5)
     assert depths[0].tolist() == pytest.approx([0.1 * (8 * row + column), 7.0], abs=1e-4)
+    # The features where the joint is.
+    torch.testing.assert_close(local[0, 0], features[0, :, row, column], atol=1e-4, rtol=1e-4)
     assert logits.shape == (1, 2, 5, 8)
     assert logits[0, 0].argmax() == 8 * row + column
     # The same weights that the places were read with.
@@ -116,10 +118,14 @@ def test_gradient_reaches_every_weight(encoder):
         assert weight.grad.abs().max() > 0, name
 
 
-def test_code_is_no_short_cut_to_the_heat_maps(encoder):
+def test_code_does_not_bend_places_and_depths_to_its_needs(encoder):
+    """Only through the features at the joints may the code move the heat maps."""
+    with torch.no_grad():
+        encoder.local.weight.zero_()
     encoding = encoder(images())
     (encoding.code.sum() + encoding.view.sum()).backward()
-    assert encoder.joints_head.project.weight.grad is None
+    gradient = encoder.joints_head.project.weight.grad
+    assert gradient is None or gradient.abs().max() == 0
     assert encoder.backbone.stem[0].weight.grad.abs().max() > 0
 
 
@@ -135,7 +141,7 @@ def test_code_reads_the_heat_maps(encoder):
     changed = encoder(batch)
     assert not torch.equal(first.heat_points, changed.heat_points)
     with torch.no_grad():
-        encoder.trunk[0].weight[:, 4 * 16 :] = 0
+        encoder.trunk[0].weight[:, -3 * 17 :] = 0
     without = encoder(batch)
     assert torch.equal(changed.heat_points, without.heat_points)
     assert not torch.equal(changed.code, without.code)

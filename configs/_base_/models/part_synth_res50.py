@@ -24,4 +24,5 @@ model = dict(
     ),
     # Metres; the cameras of Human3.6M stand 4 to 6 metres away.
     camera_distance=4.5,
+    flip_test=True,
 )

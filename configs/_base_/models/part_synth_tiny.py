@@ -23,4 +23,6 @@ model = dict(
     decoder=dict(type="part_synth.SynthesisDecoder", num_parts=14, appearance_channels=16),
     # Metres; the made scenes and Human3.6M lie between 4 and 6.
     camera_distance=4.5,
+    # Worth 2 mm of P-MPJPE on validation people.
+    flip_test=True,
 )

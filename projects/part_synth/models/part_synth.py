@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
+from part_synth.geometry import mirror
 from part_synth.registry import MODELS
 
 from .objectives import Objective
@@ -36,6 +37,8 @@ class PartSynth(BaseModel):
         camera_distance: Fixed distance of the restricted camera, metres.
         predict_synthesis: Segment parts with the synthesis decoder at test time; the puppet's
             own maps are used otherwise.
+        flip_test: Average the predictions for a picture and its mirror image, as mmpose's
+            ``flip_test`` does.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class PartSynth(BaseModel):
         unpaired_poses: str | None = None,
         camera_distance: float = 4.5,
         predict_synthesis: bool = True,
+        flip_test: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class PartSynth(BaseModel):
         self.unpaired_poses_file = unpaired_poses
         self.camera_distance = camera_distance
         self.predict_synthesis = predict_synthesis
+        self.flip_test = flip_test
         # Filled from the file when first needed. Not a buffer: it is data, and moving averages
         # of the model would want a copy of equal shape.
         self._unpaired_poses: Tensor | None = None
@@ -105,8 +110,11 @@ class PartSynth(BaseModel):
             (B, K, 2) crop coordinates; for the puppet ``extended_points`` (B, E, 2),
             ``extended_depths`` (B, E) metres and ``scale`` (B,).
         """
+        return self.place(self.prior(encoding.code), encoding)
+
+    def place(self, joints_body: Tensor, encoding: PoseEncoding) -> dict[str, Tensor]:
+        """Show (B, K, 3) body-frame poses, metres, to the cameras of encodings; see `decode`."""
         camera: CropCamera = encoding.camera(self.camera_distance)
-        joints_body = self.prior(encoding.code)
         extended = camera.rotate(extend_joints(joints_body))
         points = camera.project(extended)
         joints = joints_body.shape[1]
@@ -194,6 +202,19 @@ class PartSynth(BaseModel):
 
     # ---- prediction --------------------------------------------------------------------------
 
+    def read(self, images: Tensor) -> dict[str, Tensor]:
+        """Decode (B, 3, H, W) images at test time; with ``flip_test``, mirrored too and averaged.
+
+        Poses are averaged in the body frame, where a disagreement about the view does no harm;
+        averaging the views too made both the 2D error and N-MPJPE worse.
+        """
+        encoding = self.encoder(images)
+        if not self.flip_test:
+            return self.decode(encoding)
+        mirrored = self.encoder(images.flip(-1))
+        joints_body = (self.prior(encoding.code) + mirror(self.prior(mirrored.code))) / 2
+        return self.place(joints_body, encoding)
+
     @torch.no_grad()
     def predict(self, inputs: dict[str, Tensor], data_samples: list | None) -> list:
         """Predict pose, joints in the crop and part labels of the first frame of each sample.
@@ -206,8 +227,7 @@ class PartSynth(BaseModel):
         if data_samples is None:
             raise ValueError("mode='predict' needs the data_samples to fill in, got None")
         images = inputs["image"][:, 0]
-        encoding = self.encoder(images)
-        decoded = self.decode(encoding)
+        decoded = self.read(images)
         maps = self.render(decoded, images.shape[-2:], blur=0.7)
         labels = maps.parts
         if self.predict_synthesis:

@@ -258,3 +258,20 @@ def test_contact_sheet_shows_every_split(tiny_set):
     sheet = cv2.imread(str(tiny_set / "contact_sheet.png"))
     assert sheet.shape == (4 * (2 * 64 + 4), 3 * 2 * 64, 3)
     assert sheet.std() > 20
+
+
+def test_travelling_cameras_reproject_in_every_clip(tmp_path, tiny_recipe):
+    recipe = {**tiny_recipe, "subjects": (1, 0, 0), "frames_per_subject": 32, "size": 32}
+    root = make_synthetic_mocap(tmp_path / "moving", workers=0, moving_camera=True, **recipe)
+    with np.load(root / "annotation_body3d" / "train.npz") as data:
+        rows = {key: data[key] for key in data.files}
+    clips = {str(name).rsplit("_", 1)[0] for name in rows["imgname"]}
+    assert len(clips) == 2
+    focal = rows["camera_focal"]
+    assert len(np.unique(focal[:, 0])) == 2  # another zoom in each clip
+    joints = rows["S"][..., :3]
+    pixels = joints[..., :2] / joints[..., 2:] * focal[:, None] + (32 - 1) / 2
+    np.testing.assert_allclose(pixels, rows["part"][..., :2], atol=1e-3)
+    # The camera travels: it stands elsewhere in the next frame.
+    steps = np.linalg.norm(np.diff(rows["camera_position"], axis=0), axis=-1)
+    assert (steps > 1e-4).mean() > 0.9

@@ -294,6 +294,8 @@ def _annotation(name: str, joints: np.ndarray, view: PinholeCamera, parts: np.nd
         "scale": (high - low + 1).max() * 1.25 / 200.0,
         "camera_rotation": view.rotation,
         "camera_position": view.position,
+        # A travelling camera zooms otherwise in every clip, which cameras.pkl can't say.
+        "camera_focal": np.full(2, float(view.focal)),
     }
 
 

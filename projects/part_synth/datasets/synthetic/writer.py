@@ -208,7 +208,8 @@ def _assemble(folder: Path, recipe: Recipe) -> None:
             cameras.update(_camera_entries(recipe, name, part))
         counts[split] = sum(len(part["imgname"]) for part in parts)
         if parts:
-            keys = ("imgname", "S", "part", "center", "scale", "camera_rotation", "camera_position")
+            keys = ("imgname", "S", "part", "center", "scale")
+            keys += ("camera_rotation", "camera_position", "camera_focal")
             columns = {key: np.concatenate([part[key] for part in parts]) for key in keys}
             _save_npz(annotations / f"{split}.npz", columns)
     (annotations / "cameras.pkl").write_bytes(pickle.dumps(cameras, protocol=4))
