@@ -47,7 +47,7 @@ def explain(error: BaseException) -> str | None:
     if match := _WORKER.match(text):
         return _explain_worker_error(match[1], text)
     if isinstance(error, OSError):
-        return _explain_os_error(error, text)
+        return _explain_os_error(error, text, ours=modules[-1].startswith("part_synth"))
     if isinstance(error, KeyError | RuntimeError) and (
         match := _NOT_REGISTERED.search(text) or _NOT_FOUND.match(text)
     ):
@@ -90,23 +90,23 @@ def log_traceback() -> str | None:
     return files[0].baseFilename if files else None
 
 
-def _explain_os_error(error: OSError, text: str) -> str | None:
+def _explain_os_error(error: OSError, text: str, ours: bool) -> str | None:
     if isinstance(error, FileNotFoundError):
         return text if error.filename is None else f"{error.filename} does not exist."
     if error.errno == errno.ENOSPC:
         return "The disk is full: make room, or choose another folder with --work-dir."
     if isinstance(error, PermissionError):
         return f"No permission for {error.filename}: choose another path, or change its rights."
-    return None
+    # Raised in our words, such as a corrupt image.
+    return text if ours else None
 
 
 def _explain_worker_error(kind: str, text: str) -> str | None:
     """A DataLoader worker's error comes as text: the innermost file and the last line tell."""
     files = re.findall(r'File "([^"]+)", line', text)
     final = re.search(rf"^(?:[\w.]+\.)?{kind}: (.*)\Z", text.strip(), re.MULTILINE | re.DOTALL)
-    if final and (
-        kind == "FileNotFoundError" or (kind == "ValueError" and "part_synth" in files[-1])
-    ):
+    speaking = kind in ("ValueError", "OSError") and "part_synth" in files[-1]
+    if final and (kind == "FileNotFoundError" or speaking):
         return final[1]
     return None
 

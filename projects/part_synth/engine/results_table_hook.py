@@ -130,7 +130,9 @@ class ResultsTableHook(Hook):
     def _report(
         self, runner: Runner, metrics: Mapping[str, float], checkpoint: Path | None
     ) -> None:
-        before = "untrained network" if runner.cfg.get("load_from") is None else "before training"
+        # A resumed run loads a checkpoint too, yet it began with untrained weights.
+        fine_tuned = runner.cfg.get("load_from") is not None and not runner.cfg.get("resume")
+        before = "before training" if fine_tuned else "untrained network"
         rows = result_rows(
             metrics, self.name, self._untrained_metrics, self._compared(runner), before
         )
