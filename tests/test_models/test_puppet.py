@@ -30,7 +30,7 @@ def slow_maps(capsules, points, depths, scale, size, blur, sharpness):
                 phi = 1 / (1 + math.exp(-(radius * scale - distance) / (blur * 2 / width)))
                 cover.append(phi)
                 order.append(phi**8 * math.exp(-sharpness * ((1 - t) * za + t * zb)))
-            union[row, column] = 1 - math.prod(1 - phi for phi in cover)
+            union[row, column] = min(1, sum(phi**8 for phi in cover) ** (1 / 8))
             for capsule, weight in zip(capsules, order, strict=True):
                 share = weight / sum(order) * union[row, column]
                 parts[PART_NAMES.index(capsule.part), row, column] += share
@@ -135,8 +135,11 @@ def test_depth_is_that_of_the_place_on_the_limb():
     for shift, seen in ((-0.5, RIGHT), (0.5, LEFT)):
         moved[0, [joint("right_elbow"), joint("right_wrist")], 0] = shift
         maps = Puppet(ARMS)(moved, depths, one(1.0), (32, 32), blur=0.5)
-        at = sample_at(maps.parts[:, seen], torch.tensor([[[shift, 0.0]]]))
-        assert at > 0.95
+        # The order is in the share of the person: a thin limb is not quite opaque on its axis.
+        place = torch.tensor([[[shift, 0.0]]])
+        person = sample_at(maps.foreground, place)
+        assert sample_at(maps.parts[:, seen], place) / person > 0.95
+        assert person > 0.9
 
 
 def test_depth_order_needs_differences_only():
@@ -175,7 +178,8 @@ def test_maps_do_not_depend_on_resolution(puppet, scene):
     coarse = puppet(points, depths, scale, (32, 32), blur=1.0).parts
     difference = (F.avg_pool2d(fine, 2) - coarse).abs()
     assert difference.mean() < 1e-3
-    assert difference[:, 0].max() < 0.05
+    # The union is cut off at 1, where its slope jumps: averages of pixels differ most there.
+    assert difference[:, 0].max() < 0.08
 
 
 def test_learned_radii_are_bounded_and_equal_left_and_right():

@@ -18,6 +18,7 @@ from part_synth.evaluation.results_page import (
 )
 
 _TITLE = "# Results on the embedded data set, people never seen in training\n\n"
+_NOTES = "notes.md"
 _NOTE = (
     "Medians over the seeds given. All rows are made by "
     "`python tools/analysis/results.py page` from the JSON files beside this page.\n\n"
@@ -35,21 +36,26 @@ def main() -> None:
     record.add_argument("--seed", type=int, required=True)
     record.add_argument("--command", required=True, help="the command that made the run")
     record.add_argument("--date", default=datetime.date.today().isoformat())
+    record.add_argument("--commit", default="", help="commit that the run was made at")
     commands.add_parser("page", help="write README.md and validation.png")
     args = parser.parse_args()
 
     folder = Path(args.folder)
     if args.do == "record":
-        result = make_record(args.work_dir, args.name, args.seed, args.command, args.date)
+        result = make_record(
+            args.work_dir, args.name, args.seed, args.command, args.date, args.commit
+        )
         folder.mkdir(parents=True, exist_ok=True)
         slug = re.sub(r"[^a-z0-9]+", "_", args.name.lower()).strip("_")
         path = folder / f"{slug}_seed{args.seed}.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
         return
     records = load_records(folder)
-    (folder / "README.md").write_text(
-        _TITLE + _NOTE + results_markdown(records) + "\n![validation](validation.png)\n"
-    )
+    notes = folder / _NOTES
+    page = [_TITLE, _NOTE, results_markdown(records), "\n![validation](validation.png)\n"]
+    # What a table can't say is written by hand.
+    page.append("\n" + notes.read_text() if notes.is_file() else "")
+    (folder / "README.md").write_text("".join(page))
     plot_validation(records, folder / "validation.png")
 
 

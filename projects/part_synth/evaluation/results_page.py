@@ -20,7 +20,9 @@ _UNTRAINED = "untrained/"
 _BLANK = "–"
 
 
-def make_record(work_dir: str | Path, name: str, seed: int, command: str, date: str) -> dict:
+def make_record(
+    work_dir: str | Path, name: str, seed: int, command: str, date: str, commit: str = ""
+) -> dict:
     """Record of a finished run.
 
     Args:
@@ -29,6 +31,7 @@ def make_record(work_dir: str | Path, name: str, seed: int, command: str, date: 
         seed: Seed of the run.
         command: The command that makes the run.
         date: Date of the run, YYYY-MM-DD.
+        commit: Commit that the run was made at.
 
     Returns:
         The record, ready for JSON.
@@ -60,6 +63,7 @@ def make_record(work_dir: str | Path, name: str, seed: int, command: str, date: 
         "command": command,
         "seed": seed,
         "date": date,
+        "commit": commit,
         "hardware": f"{os.cpu_count()} cores, {_processor()}",
         "iterations": max((r["iter"] for r in train), default=0),
         "seconds_per_iteration": round(median(r["time"] for r in train), 4) if train else None,
@@ -134,8 +138,9 @@ def results_markdown(records: list[dict]) -> str:
         pace = record["seconds_per_iteration"]
         lines.append(
             f"- **{record['name']}**, seed {record['seed']}, {record['date']}, "
-            f"{record['hardware']}: `{record['command']}` "
-            f"({record['iterations']} iterations per epoch, {pace} s each)"
+            f"{record['hardware']}, at commit {record['commit'] or 'unknown'}: "
+            f"`{record['command']}` "
+            f"({record['iterations']} iterations, {pace} s each)"
         )
     return "\n".join(lines) + "\n"
 
