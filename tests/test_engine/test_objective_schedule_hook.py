@@ -33,7 +33,7 @@ def make_runner(wrapped=False):
 
 @pytest.fixture
 def wrappers(monkeypatch):
-    module = "part_synth.engine.objective_schedule_hook.is_model_wrapper"
+    module = "part_synth.engine.unwrap.is_model_wrapper"
     monkeypatch.setattr(module, lambda model: isinstance(model, Wrapper))
 
 

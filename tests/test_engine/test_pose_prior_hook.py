@@ -81,7 +81,7 @@ def test_arguments_reach_the_fit(monkeypatch):
 
 
 def test_finds_the_model_inside_a_wrapper(monkeypatch):
-    module = "part_synth.engine.pose_prior_hook.is_model_wrapper"
+    module = "part_synth.engine.unwrap.is_model_wrapper"
     monkeypatch.setattr(module, lambda model: isinstance(model, SimpleNamespace))
     model = Model()
     fit(SimpleNamespace(module=model))

@@ -5,9 +5,10 @@ import zipfile
 from pathlib import Path
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from part_synth.registry import HOOKS
+
+from .unwrap import unwrap
 
 # First byte of a pickle of protocol 2 or later: checkpoints older than torch 1.6.
 _PICKLE_MARK = b"\x80"
@@ -101,7 +102,7 @@ class CheckpointGuardHook(Hook):
             ValueError: Too few parameters match.
         """
         state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         shapes = {
             name.removeprefix("module."): tuple(value.shape)
             for name, value in state.items()

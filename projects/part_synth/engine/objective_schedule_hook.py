@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from part_synth.registry import HOOKS
+
+from .unwrap import unwrap
 
 
 @HOOKS.register_module()
@@ -53,7 +54,7 @@ class ObjectiveScheduleHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check every name before hours are spent."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         for phase in self.phases:
             for name in phase["cycle"]:
                 if name not in model.objectives:
@@ -64,12 +65,12 @@ class ObjectiveScheduleHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         """Tell the objectives that an epoch starts."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         for objective in model.objectives.values():
             objective.start_epoch()
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Set the objective of this iteration."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         cycle = self.cycle(runner.epoch)
         model.current_objective = cycle[batch_idx % len(cycle)]

@@ -2,11 +2,12 @@
 
 import copy
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
 from part_synth.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from .unwrap import unwrap
 
 # Settings of a wrapper that may also be written once, beside the optimisers, for all of them.
 SHARED_KEYS = ("type", "clip_grad", "accumulative_counts", "loss_scale", "dtype")
@@ -66,7 +67,7 @@ class MultiOptimWrapperConstructor:
             ValueError: An entry names a submodule that the model lacks or that holds no
                 trainable parameter, or a trainable parameter belongs to no optimiser or to two.
         """
-        model = _unwrap(model)
+        model = unwrap(model)
         wrappers = {name: self._build(model, name, cfg) for name, cfg in self.entries.items()}
         _check_cover(model, wrappers)
         return OptimWrapperDict(**wrappers)
@@ -86,11 +87,6 @@ class MultiOptimWrapperConstructor:
         return build_optim_wrapper(modules, cfg)
 
 
-def _unwrap(module: nn.Module) -> nn.Module:
-    """The module inside a distributed wrapper, or the module itself."""
-    return module.module if is_model_wrapper(module) else module
-
-
 def _submodule(model: nn.Module, path: str, name: str) -> nn.Module:
     module = model
     for part in path.split("."):
@@ -101,7 +97,7 @@ def _submodule(model: nn.Module, path: str, name: str) -> nn.Module:
                 f"{type(module).__name__} has {sorted(children)}. Correct the name, or list the "
                 "submodules in modules=[...]."
             )
-        module = _unwrap(children[part])
+        module = unwrap(children[part])
     return module
 
 

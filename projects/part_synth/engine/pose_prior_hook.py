@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from part_synth.registry import HOOKS
+
+from .unwrap import unwrap
 
 
 @HOOKS.register_module()
@@ -31,7 +32,7 @@ class PosePriorHook(Hook):
 
     def before_train(self, runner) -> None:
         """Fit, once weights are initialised and a checkpoint, if any, is loaded."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         if not model.prior.fitted:
             poses = model.load_unpaired_poses()
             model.prior.fit(poses, self.steps, self.batch_size, seed=self.seed)

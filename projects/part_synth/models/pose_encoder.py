@@ -181,7 +181,7 @@ class PoseEncoder(BaseModule):
         heat_points, heat_depths, local, heat_logits = self.joints_head(self.smooth(pyramid))
         cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
-        # The tie between both readings is a loss, not a short cut through the trunk.
+        # Places and depths are read without gradient: what ties both readings is a loss.
         local = torch.relu(self.local(local)).flatten(1)
         parts = (cells, local.to(cells.dtype), heat.detach().to(cells.dtype))
         hidden = self.trunk(torch.cat(parts, dim=1))
