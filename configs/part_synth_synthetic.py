@@ -16,7 +16,7 @@ optim_wrapper = dict(
 )
 
 # schedule
-max_epochs = 18
+max_epochs = 20
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
@@ -39,7 +39,7 @@ custom_hooks = [
     # The encoder learns the puppet alone first; then puppets and real frames take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=11, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+        phases=[dict(until=12, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
@@ -50,7 +50,7 @@ custom_hooks = [
 model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=16),
+        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
         synthesis=dict(type="part_synth.NovelImageSynthesis"),
     ),
 )

@@ -31,6 +31,7 @@ train_dataloader = dict(
             shift=0.06,
             scale=0.12,
             flip=0.5,
+            background="median",
             cache="encoded",
             part_labels=False,
         ),

@@ -1,6 +1,7 @@
 """Pose and parts of the people in a picture.
 
-    python demo/image_demo.py IMAGE CONFIG CHECKPOINT [--box LEFT TOP RIGHT BOTTOM] [--out PNG]
+    python demo/image_demo.py IMAGE CONFIG CHECKPOINT [--box LEFT TOP RIGHT BOTTOM]
+        [--background IMAGE] [--out PNG]
 
 Without a box the whole picture is taken as one person's box.
 """
@@ -29,17 +30,17 @@ def main() -> int:
         metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
         help="box of a person, pixels; may be given several times",
     )
+    parser.add_argument(
+        "--background", help="picture of the empty scene, of a camera that stands still"
+    )
     parser.add_argument("--out", default="image_demo.png")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     try:
-        if not Path(args.image).is_file():
-            raise FileNotFoundError(f"There is no picture {args.image}.")
-        image = cv2.imread(args.image)
-        if image is None:
-            raise ValueError(f"{args.image} can't be read as a picture.")
+        image = _read_picture(args.image)
+        background = None if args.background is None else _read_picture(args.background)
         model = init_model(args.config, args.checkpoint, args.device)
-        people = predict_people(model, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), args.box)
+        people = predict_people(model, image, args.box, background)
     except (FileNotFoundError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -55,6 +56,16 @@ def main() -> int:
     ]
     write_image(args.out, prediction_sheet(rows))
     return 0
+
+
+def _read_picture(path):
+    """(H, W, 3) uint8 RGB."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no picture {path}.")
+    image = cv2.imread(path)
+    if image is None:
+        raise ValueError(f"{path} can't be read as a picture.")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _to_crop(person):

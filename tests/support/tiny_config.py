@@ -41,6 +41,7 @@ custom_hooks = [
     dict(type="SyncBuffersHook"),
     dict(type="part_synth.EpochSeedHook"),
     dict(type="RecordLossHook"),
+    dict(type="WeightSumHook"),
 ]
 
 # model

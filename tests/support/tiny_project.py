@@ -95,6 +95,11 @@ class RecordLossHook(Hook):
             loss = outputs["loss"].item().hex()
             file.write(f"{runner.epoch} {runner.iter} {loss} {bool(outputs['is_bfloat16'])}\n")
 
+
+@HOOKS.register_module()
+class WeightSumHook(Hook):
+    """Write the sum of all weights to weights.RANK.txt."""
+
     def after_train(self, runner):
         """The sum of all weights, exactly: it must be the same on all ranks."""
         total = sum(p.double().sum() for p in runner.model.state_dict().values())

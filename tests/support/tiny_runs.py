@@ -2,6 +2,10 @@
 
 import importlib.util
 import itertools
+import os
+import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +34,27 @@ def run(name, *arguments, monkeypatch, options=()):
     argv = [f"{name}.py", *map(str, arguments), "--cfg-options", *options]
     monkeypatch.setattr(sys, "argv", argv)
     return run_tool(tool_main(name))
+
+
+def launch(folder, script, *arguments):
+    """Run tools/SCRIPT (dist_train.sh, dist_test.sh) in a folder, without a GPU."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(SUPPORT),
+        "PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+        # Also where there are GPUs: two processes on the CPU.
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    command = [shutil.which("bash"), str(ROOT / "tools" / script), *map(str, arguments)]
+    # mmengine gathers results in a folder below the current one.
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240
+    )
 
 
 def losses(work_dir, rank=0):

@@ -75,6 +75,26 @@ def test_wrong_pictures_are_refused(model):
         predict_people(model, picture()[..., 0])
 
 
+def test_background_is_cropped_as_the_image_is(model, monkeypatch):
+    seen = {}
+    image = picture()
+    predict = model.predict
+    monkeypatch.setattr(
+        model, "predict", lambda inputs, samples: seen.update(inputs) or predict(inputs, samples)
+    )
+    predict_people(model, image, [[10, 5, 40, 55]])
+    assert set(seen) == {"image"}
+    predict_people(model, image, [[10, 5, 40, 55]], background=255 - image)
+    torch.testing.assert_close(seen["background"], -seen["image"], atol=0.02, rtol=0)
+
+
+def test_wrong_backgrounds_are_refused(model):
+    with pytest.raises(ValueError, match=r"image's shape \(60, 90, 3\), got \(30, 90, 3\)"):
+        predict_people(model, picture(), background=picture()[:30])
+    with pytest.raises(ValueError, match="background must be"):
+        predict_people(model, picture(), background=picture().astype(float))
+
+
 def test_checkpoint_of_another_model_is_refused(trained, tmp_path):
     cfg, _ = trained
     other = tmp_path / "other.pth"

@@ -209,6 +209,29 @@ def test_model_without_objectives(fit, batch, mode):
             model(floats(batch), None, mode="loss")
 
 
+@pytest.mark.parametrize("name", ["synthesis", "supervised"])
+def test_encoder_is_shown_the_background_of_each_frame(trained, batch, name):
+    seen = []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    step(trained, batch, labelled(), name)
+    ((images, backgrounds),) = seen
+    wanted = floats(batch)
+    assert torch.equal(images, wanted["image"].flatten(0, 1))
+    assert torch.equal(backgrounds, wanted["background"].flatten(0, 1))
+
+
+def test_encoder_is_shown_the_puppets_scene(trained, batch):
+    seen = []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    step(trained, batch, [Sealed(), Sealed()], "puppet")
+    ((images, backgrounds),) = seen
+    bank = trained.objectives["puppet"].bank
+    for image, scene in zip(images, backgrounds, strict=True):
+        kept = ((image + 1) * 127.5).round().to(torch.uint8)
+        (row,) = (bank.images[: bank.count] == kept).flatten(1).all(1).nonzero()[0]
+        torch.testing.assert_close(scene, bank.backgrounds[row] / 127.5 - 1)
+
+
 def test_puppets_need_unpaired_poses(fit, batch):
     model = tiny_model(fit[0].state_dict())
     with pytest.raises(ValueError, match="needs unpaired 3D poses; set `unpaired_poses`"):

@@ -133,6 +133,19 @@ def test_flip_test_averages_the_mirrored_reading(model):
     assert (both["joints_body"] - plain["joints_body"]).abs().max() > 1e-4
 
 
+def test_flipped_reading_flips_the_background_too(model):
+    model.eval()
+    model.flip_test = True
+    seen = []
+    model.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    image, scene = (pictures(2, seed=s).float() / 127.5 - 1 for s in (1, 2))
+    inputs = {"image": image[:, None], "background": scene[:, None]}
+    model.predict(inputs, samples(2))
+    (first, second) = seen
+    assert torch.equal(first[0], image) and torch.equal(first[1], scene)
+    assert torch.equal(second[0], image.flip(-1)) and torch.equal(second[1], scene.flip(-1))
+
+
 def test_prediction_needs_samples(model):
     with pytest.raises(ValueError, match="needs the data_samples to fill in, got None"):
         model(torch.zeros(1, 3, SIZE, SIZE), None, mode="predict")

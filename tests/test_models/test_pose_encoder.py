@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -145,6 +146,49 @@ def test_code_reads_the_heat_maps(encoder):
     without = encoder(batch)
     assert torch.equal(changed.heat_points, without.heat_points)
     assert not torch.equal(changed.code, without.code)
+
+
+@pytest.fixture
+def watcher():
+    """An encoder that looks at the background too."""
+    config = copy.deepcopy(TINY["encoder"])
+    config["backbone"]["in_channels"] = 6
+    return MODELS.build({**config, "use_background": True}).eval()
+
+
+def test_only_the_difference_to_the_background_is_seen(watcher):
+    seen = []
+    watcher.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    frames, scenes = images(), images()
+    watcher(frames, scenes)
+    assert torch.equal(seen[0], torch.cat([frames, frames - scenes], dim=1))
+    watcher(frames)
+    assert torch.equal(seen[1], torch.cat([frames, torch.zeros_like(frames)], dim=1))
+    assert not torch.equal(watcher(frames).code, watcher(frames, scenes).code)
+
+
+def test_backgrounds_are_withheld_in_training_only(watcher):
+    frames, scenes = images(1000, size=8), images(1000, size=8)
+    given = watcher._with_background(frames, scenes)
+    assert (given[:, 3:].flatten(1).abs().amax(1) > 0).all()
+    watcher.train()
+    for share in (0.0, 0.3, 1.0):
+        watcher.background_dropout = share
+        given = watcher._with_background(frames, scenes)
+        assert torch.equal(given[:, :3], frames)
+        withheld = (given[:, 3:].flatten(1) == 0).all(1)
+        assert withheld.float().mean() == pytest.approx(share, abs=0.05)
+        assert torch.equal(given[~withheld, 3:], (frames - scenes)[~withheld])
+
+
+def test_background_means_nothing_to_an_encoder_of_images(encoder):
+    frames = images()
+    assert torch.equal(encoder(frames).code, encoder(frames, images()).code)
+
+
+def test_background_needs_a_backbone_of_six_channels():
+    with pytest.raises(ValueError, match="takes 3; set in_channels=6 of the backbone"):
+        MODELS.build({**copy.deepcopy(TINY["encoder"]), "use_background": True})
 
 
 def test_channels_can_be_told_for_a_backbone_that_does_not():

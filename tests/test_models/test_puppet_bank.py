@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from part_synth.models import CropCamera
+from part_synth.models import CropCamera, PaintedPuppets
 from part_synth.models.objectives.puppet_pretraining import PuppetBank
 
 FIELDS = ("azimuth", "elevation", "roll", "scale", "offset", "distance")
@@ -15,14 +17,17 @@ def puppets(*numbers, size=4):
         torch.stack([number + 0.4, number + 0.5], dim=-1),
         number + 0.6,
     )
-    return images, number[:, None, None].expand(-1, 17, 3), camera
+    # The scenes carry the number's complement.
+    return PaintedPuppets(images, -images, number[:, None, None].expand(-1, 17, 3), camera)
 
 
 def held(bank):
     """Numbers in the bank, by many draws; every field must agree."""
-    images, joints, camera = bank.draw(400)
-    number = (images[:, 0, 0, 0] + 1) * 127.5
-    torch.testing.assert_close(joints, number.round()[:, None, None].expand(-1, 17, 3))
+    drawn = bank.draw(400)
+    camera = drawn.camera
+    number = (drawn.images[:, 0, 0, 0] + 1) * 127.5
+    torch.testing.assert_close(drawn.backgrounds, -drawn.images)
+    torch.testing.assert_close(drawn.joints_body, number.round()[:, None, None].expand(-1, 17, 3))
     for i, name in enumerate(FIELDS[:4]):
         torch.testing.assert_close(getattr(camera, name), number + 0.1 * i, atol=1e-3, rtol=0)
     wanted = torch.stack([number + 0.4, number + 0.5], dim=-1)
@@ -33,67 +38,69 @@ def held(bank):
 
 def test_holds_what_was_added():
     bank = PuppetBank(8)
-    bank.add(*puppets(1, 2, 3))
+    bank.add(puppets(1, 2, 3))
     assert bank.count == 3
     assert held(bank) == {1, 2, 3}
-    bank.add(*puppets(4))
+    bank.add(puppets(4))
     assert held(bank) == {1, 2, 3, 4}
 
 
 def test_the_newest_overwrite_the_oldest():
     bank = PuppetBank(5)
-    bank.add(*puppets(1, 2, 3))
-    bank.add(*puppets(4, 5, 6))
+    bank.add(puppets(1, 2, 3))
+    bank.add(puppets(4, 5, 6))
     assert bank.count == 5
     assert held(bank) == {2, 3, 4, 5, 6}
-    bank.add(*puppets(7, 8))
+    bank.add(puppets(7, 8))
     assert held(bank) == {4, 5, 6, 7, 8}
 
 
 def test_more_than_fits_keeps_the_last():
     bank = PuppetBank(3)
-    bank.add(*puppets(1, 2, 3, 4, 5, 6, 7))
+    bank.add(puppets(1, 2, 3, 4, 5, 6, 7))
     assert held(bank) == {5, 6, 7}
-    bank.add(*puppets(8))
+    bank.add(puppets(8))
     assert held(bank) == {6, 7, 8}
 
 
 def test_images_survive_eight_bits():
     bank = PuppetBank(6)
-    _, joints, camera = puppets(*range(6))
+    given = puppets(*range(6))
     pixels = torch.arange(256, dtype=torch.uint8).repeat(18)[: 6 * 3 * 16 * 15]
     images = pixels.reshape(6, 3, 16, -1).float() / 127.5 - 1
-    bank.add(images, joints, camera)
+    bank.add(replace(given, images=images, backgrounds=-images))
     assert bank.images.dtype == torch.uint8
-    drawn, numbers, _ = bank.draw(20)
-    torch.testing.assert_close(drawn, images[numbers[:, 0, 0].long()])
-    between = images + 0.4 / 127.5
-    bank.add(between.clamp(-1, 1), joints, camera)
-    drawn, numbers, _ = bank.draw(20)
-    assert (drawn - between.clamp(-1, 1)[numbers[:, 0, 0].long()]).abs().max() <= 0.5 / 127.5
+    drawn = bank.draw(20)
+    torch.testing.assert_close(drawn.images, images[drawn.joints_body[:, 0, 0].long()])
+    between = (images + 0.4 / 127.5).clamp(-1, 1)
+    bank.add(replace(given, images=between, backgrounds=-between))
+    drawn = bank.draw(20)
+    wanted = between[drawn.joints_body[:, 0, 0].long()]
+    assert (drawn.images - wanted).abs().max() <= 0.5 / 127.5
 
 
 def test_another_image_size_starts_afresh():
     bank = PuppetBank(4)
-    bank.add(*puppets(1, 2))
-    bank.add(*puppets(3, size=6))
+    bank.add(puppets(1, 2))
+    bank.add(puppets(3, size=6))
     assert bank.count == 1
     assert held(bank) == {3}
-    assert bank.draw(1)[0].shape == (1, 3, 6, 6)
+    assert bank.draw(1).images.shape == (1, 3, 6, 6)
 
 
 def test_cleared_bank_is_empty():
     bank = PuppetBank(4)
-    bank.add(*puppets(1, 2))
+    bank.add(puppets(1, 2))
     bank.clear()
     assert bank.count == 0
-    bank.add(*puppets(9))
+    bank.add(puppets(9))
     assert held(bank) == {9}
 
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_draws_as_many_as_asked(batch):
     bank = PuppetBank(4)
-    bank.add(*puppets(1, 2))
-    images, joints, camera = bank.draw(batch)
-    assert (len(images), len(joints), len(camera.offset)) == (batch,) * 3
+    bank.add(puppets(1, 2))
+    drawn = bank.draw(batch)
+    columns = (drawn.images, drawn.backgrounds, drawn.joints_body, drawn.camera.offset)
+    assert [len(column) for column in columns] == [batch] * 4

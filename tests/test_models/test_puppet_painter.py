@@ -24,7 +24,14 @@ def places(camera, joints):
 
 
 def test_images_and_what_belongs_to_them(puppet):
-    images, camera, joints, maps = PuppetPainter()(puppet, POSES, backgrounds())
+    puppets = PuppetPainter()(puppet, POSES, backgrounds())
+    images, camera, joints, maps = (
+        puppets.images,
+        puppets.camera,
+        puppets.joints_body,
+        puppets.maps,
+    )
+    assert puppets.backgrounds.shape == images.shape
     assert images.shape == (COUNT, 3, SIZE, SIZE)
     assert images.min() >= -1
     assert images.max() <= 1
@@ -37,7 +44,8 @@ def test_images_and_what_belongs_to_them(puppet):
 
 
 def test_camera_projects_the_pose_to_where_the_puppet_is(puppet):
-    _, camera, joints, maps = PuppetPainter()(puppet, POSES, backgrounds())
+    puppets = PuppetPainter()(puppet, POSES, backgrounds())
+    camera, joints, maps = puppets.camera, puppets.joints_body, puppets.maps
     on_joints = sample_at(maps.foreground, places(camera, joints)[:, LIMBS])
     assert on_joints.min() > 0.5
     assert on_joints.mean() > 0.9
@@ -49,7 +57,8 @@ def test_camera_projects_the_pose_to_where_the_puppet_is(puppet):
 
 def test_person_is_painted_on_the_foreground_and_nothing_elsewhere(puppet):
     painter = PuppetPainter(noise=0.0)
-    images, _, _, maps = painter(puppet, POSES, backgrounds(-1))
+    puppets = painter(puppet, POSES, backgrounds(-1))
+    images, maps = puppets.images, puppets.maps
     person, wall = maps.foreground > 0.9, maps.foreground < 1e-3
     brightness = images.mean(1)
     assert brightness[wall].max() < -0.99  # black stays black whatever the gain
@@ -59,7 +68,8 @@ def test_person_is_painted_on_the_foreground_and_nothing_elsewhere(puppet):
 
 def test_background_shows_around_the_person(puppet):
     scene = backgrounds()
-    images, _, _, maps = PuppetPainter(noise=0.0)(puppet, POSES, scene)
+    puppets = PuppetPainter(noise=0.0)(puppet, POSES, scene)
+    images, maps = puppets.images, puppets.maps
     wall = maps.foreground < 1e-4
     flipped = 0
     for image, mask, here in zip(images, wall, scene, strict=True):
@@ -73,18 +83,45 @@ def test_background_shows_around_the_person(puppet):
     assert 4 < flipped < COUNT - 4
 
 
+def test_backgrounds_are_the_scene_without_puppet_and_shadow(puppet):
+    puppets = PuppetPainter(noise=0.0, shadow=0.0)(puppet, POSES, backgrounds().clamp(-0.9, 0.2))
+    difference = (puppets.images - puppets.backgrounds).abs().mean(1)
+    wall, person = puppets.maps.foreground < 1e-4, puppets.maps.foreground > 0.9
+    # The median's light differs from the frame's by 5 percent at most.
+    assert difference[wall].max() < 0.05 * 2 * 1.01
+    assert difference[person].mean() > 0.2
+
+
+def test_shadow_lies_at_the_feet_and_only_darkens(puppet):
+    scene = backgrounds(0.0)
+    feet, head = [], []
+    for shadow in (0.0, 0.8):
+        torch.manual_seed(3)
+        puppets = PuppetPainter(noise=0.0, shadow=shadow)(puppet, POSES, scene)
+        images = puppets.images.mean(1)
+        wall = puppets.maps.foreground < 1e-4
+        points = places(puppets.camera, puppets.joints_body)
+        rows = torch.linspace(-1, 1, SIZE)[None, :, None].expand_as(wall)
+        low = points[..., 1].amax(1)[:, None, None]
+        feet.append(images.where(wall & ((rows - low).abs() < 0.1), torch.zeros(())))
+        head.append(images.where(wall & (rows < low - 0.8), torch.zeros(())))
+    assert (feet[1] - feet[0]).max() < 1e-5
+    assert (feet[1] - feet[0]).min() < -0.2
+    torch.testing.assert_close(head[1], head[0], atol=1e-3, rtol=0)
+
+
 def test_seed_decides_the_picture(puppet):
     scene, draws = backgrounds(), []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        draws.append(PuppetPainter()(puppet, POSES, scene)[0])
+        draws.append(PuppetPainter()(puppet, POSES, scene).images)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_poses_are_drawn_as_they_are_or_mirrored(puppet):
     copied = POSES.clone()
-    joints = PuppetPainter()(puppet, POSES, backgrounds())[2]
+    joints = PuppetPainter()(puppet, POSES, backgrounds()).joints_body
     same = (joints == POSES).all(-1).all(-1)
     swapped = (joints == mirror(POSES)).all(-1).all(-1)
     assert (same ^ swapped).all()

@@ -1,41 +1,15 @@
 """The launch scripts with two processes on the CPU."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from part_synth.apis import ConfigError
 from part_synth.apis.distributed import prepare_distributed
-from tiny_runs import ROOT, SUPPORT, TINY_CONFIG, losses, run
+from tiny_runs import TINY_CONFIG, launch, losses, run
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def launch(folder, script, *arguments):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(SUPPORT),
-        "PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-        # Also where there are GPUs: two processes on the CPU.
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    command = [shutil.which("bash"), str(ROOT / "tools" / script), *map(str, arguments)]
-    # mmengine gathers results in a folder below the current one.
-    return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240
-    )
 
 
 def test_two_processes_train_and_test(tmp_path, monkeypatch):

@@ -94,6 +94,7 @@ def predict_people(
     model: nn.Module,
     image: np.ndarray,
     boxes: np.ndarray | Sequence[Sequence[float]] | None = None,
+    background: np.ndarray | None = None,
 ) -> list[PersonPose]:
     """Poses and part labels of the people in one image, in one batch.
 
@@ -102,16 +103,22 @@ def predict_people(
         image: (H, W, 3) uint8, RGB.
         boxes: (N, 4) left, top, right, bottom of each person, px, drawn tightly; None takes the
             whole image as one person's box.
+        background: (H, W, 3) uint8, RGB: the empty scene of a camera that stands still, which
+            models with ``use_background`` read better with. None where it is unknown.
 
     Returns:
         One result per box; an empty list for no boxes.
 
     Raises:
-        ValueError: The image or the boxes have another shape, or a box is empty.
+        ValueError: The image, the background or the boxes have another shape, or a box is empty.
     """
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    image = _checked_picture(image, "image")
+    if background is not None:
+        background = _checked_picture(background, "background")
+        if background.shape != image.shape:
+            raise ValueError(
+                f"background must have the image's shape {image.shape}, got {background.shape}"
+            )
     height, width = image.shape[:2]
     boxes = [[0, 0, width, height]] if boxes is None else boxes
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if len(boxes) else np.zeros((0, 4))
@@ -129,9 +136,11 @@ def predict_people(
         [(boxes[:, :2] + boxes[:, 2:]) / 2, 1.25 * padding * sides.max(1, keepdims=True)], axis=1
     )
     crops = [crop_square(image, box, size) for box in crop_boxes]
-    inputs = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)[:, None]
+    inputs = {"image": _batch(crops)}
+    if background is not None:
+        inputs["background"] = _batch([crop_square(background, box, size) for box in crop_boxes])
     samples = [PoseDataSample(metainfo={"crop_box": box[None]}) for box in crop_boxes]
-    batch = model.data_preprocessor({"inputs": {"image": inputs}, "data_samples": samples})
+    batch = model.data_preprocessor({"inputs": inputs, "data_samples": samples})
     results = model.predict(batch["inputs"], batch["data_samples"])
     return [
         PersonPose(
@@ -143,6 +152,17 @@ def predict_people(
         )
         for sample, crop, box in zip(results, crops, crop_boxes, strict=True)
     ]
+
+
+def _checked_picture(picture: np.ndarray, name: str) -> np.ndarray:
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"{name} must be (H, W, 3) uint8 RGB, got {picture.shape} {picture.dtype}")
+    return picture
+
+
+def _batch(crops: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)[:, None]
 
 
 def _numpy(values: Tensor | np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from .part_synth import PartSynth
 from .pose_encoder import PoseEncoder, PoseEncoding
 from .pose_prior import PosePrior
 from .puppet import DEFAULT_PUPPET, Capsule, PartMaps, Puppet, extend_joints
-from .puppet_painter import PuppetPainter
+from .puppet_painter import PaintedPuppets, PuppetPainter
 from .synthesizer import Appearance, AppearanceEncoder, SynthesisDecoder, SynthesizedImage
 from .view import CropCamera, fit_to_crop
 
@@ -28,6 +28,7 @@ __all__ = [
     "MultiScaleL1Loss",
     "NovelImageSynthesis",
     "Objective",
+    "PaintedPuppets",
     "PartMaps",
     "PartSegmentationLoss",
     "PartSynth",

@@ -51,6 +51,7 @@ class TinyResNet(BaseModule):
         channels: Channels of the stages; each halves the map.
         blocks: Residual blocks per stage.
         groups: Groups of the group norms; divides every stage's channels.
+        in_channels: Channels of the images; 6 for an encoder with ``use_background``.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class TinyResNet(BaseModule):
         channels: Sequence[int] = (48, 96, 160),
         blocks: Sequence[int] = (1, 1, 1),
         groups: int = 8,
+        in_channels: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -67,9 +69,10 @@ class TinyResNet(BaseModule):
                 "TinyResNet needs one number of blocks per stage, got "
                 f"{len(channels)} channels {tuple(channels)} and blocks {tuple(blocks)}"
             )
+        self.in_channels = in_channels
         self.out_channels = tuple(channels)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, stem_channels, 5, 2, 2, bias=False),
+            nn.Conv2d(in_channels, stem_channels, 5, 2, 2, bias=False),
             nn.GroupNorm(groups, stem_channels),
             nn.ReLU(inplace=True),
         )
@@ -82,7 +85,7 @@ class TinyResNet(BaseModule):
             previous = width
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Map (B, 3, H, W) images in [-1, 1] to feature maps of strides 4, 8, 16, ..."""
+        """Map (B, in_channels, H, W) images in [-1, 1] to feature maps of strides 4, 8, 16, ..."""
         x = self.stem(images)
         features = []
         for stage in self.stages:

@@ -21,6 +21,12 @@ from .puppet import PartMaps, extend_joints
 from .view import CropCamera
 
 
+def _flat_frames(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Frames and, where they are there, backgrounds (B * F, 3, H, W) of a batch."""
+    background = inputs.get("background")
+    return inputs["image"].flatten(0, 1), None if background is None else background.flatten(0, 1)
+
+
 @MODELS.register_module()
 class PartSynth(BaseModel):
     """3D pose, part segmentation and novel images of a person, from unlabelled video.
@@ -160,7 +166,7 @@ class PartSynth(BaseModel):
         if isinstance(inputs, Tensor):
             inputs = {"image": inputs[:, None]}
         if mode == "tensor":
-            return self.encoder(inputs["image"].flatten(0, 1))
+            return self.encoder(*_flat_frames(inputs))
         if mode == "loss":
             return self._objective().loss(self, inputs, data_samples)
         if mode == "predict":
@@ -202,16 +208,18 @@ class PartSynth(BaseModel):
 
     # ---- prediction --------------------------------------------------------------------------
 
-    def read(self, images: Tensor) -> dict[str, Tensor]:
+    def read(self, images: Tensor, backgrounds: Tensor | None = None) -> dict[str, Tensor]:
         """Decode (B, 3, H, W) images at test time; with ``flip_test``, mirrored too and averaged.
 
         Poses are averaged in the body frame, where a disagreement about the view does no harm;
         averaging the views too made both the 2D error and N-MPJPE worse.
         """
-        encoding = self.encoder(images)
+        encoding = self.encoder(images, backgrounds)
         if not self.flip_test:
             return self.decode(encoding)
-        mirrored = self.encoder(images.flip(-1))
+        mirrored = self.encoder(
+            images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)
+        )
         joints_body = (self.prior(encoding.code) + mirror(self.prior(mirrored.code))) / 2
         return self.place(joints_body, encoding)
 
@@ -226,15 +234,14 @@ class PartSynth(BaseModel):
         """
         if data_samples is None:
             raise ValueError("mode='predict' needs the data_samples to fill in, got None")
-        images = inputs["image"][:, 0]
-        decoded = self.read(images)
+        images, background = inputs["image"][:, 0], inputs.get("background")
+        if background is not None:
+            background = background[:, 0]
+        decoded = self.read(images, background)
         maps = self.render(decoded, images.shape[-2:], blur=0.7)
         labels = maps.parts
         if self.predict_synthesis:
             appearance = self.appearance(images, maps, 1)
-            background = inputs.get("background")
-            if background is not None:
-                background = background[:, 0]
             labels = self.decoder(maps, appearance, background).part_logits
         labels = labels.argmax(1).to(torch.uint8).cpu()
         joints = decoded["joints_cam"].float().cpu().numpy()

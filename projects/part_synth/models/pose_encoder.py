@@ -114,6 +114,10 @@ class PoseEncoder(BaseModule):
         mean_scale: Scale, in half-widths per metre, that the network starts from.
         max_elevation: Bound of the elevation, radians.
         max_roll: Bound of the roll, radians.
+        use_background: Show the backbone the difference to the static camera's background beside
+            the image (6 channels). Zero differences stand for an unknown background.
+        background_dropout: Share of training images whose background is withheld, so that the
+            encoder works without one too.
     """
 
     def __init__(
@@ -129,6 +133,8 @@ class PoseEncoder(BaseModule):
         mean_scale: float = 0.8,
         max_elevation: float = math.radians(50),
         max_roll: float = math.radians(15),
+        use_background: bool = False,
+        background_dropout: float = 0.15,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -138,6 +144,14 @@ class PoseEncoder(BaseModule):
         self.mean_scale = mean_scale
         self.max_elevation = max_elevation
         self.max_roll = max_roll
+        self.use_background = use_background
+        self.background_dropout = background_dropout
+        given = getattr(self.backbone, "in_channels", 3)
+        if use_background and given != 6:
+            raise ValueError(
+                "PoseEncoder with use_background=True shows its backbone 6 channels, but that "
+                f"takes {given}; set in_channels=6 of the backbone, or use_background=False"
+            )
         self.laterals = nn.ModuleList(nn.Conv2d(c, pyramid_channels, 1) for c in channels)
         self.smooth = nn.Sequential(
             nn.Conv2d(pyramid_channels, pyramid_channels, 3, 1, 1),
@@ -164,15 +178,29 @@ class PoseEncoder(BaseModule):
         nn.init.normal_(self.camera_head.weight, std=0.01)
         nn.init.zeros_(self.camera_head.bias)
 
-    def forward(self, images: Tensor) -> PoseEncoding:
+    def _with_background(self, images: Tensor, backgrounds: Tensor | None) -> Tensor:
+        if backgrounds is None:
+            return torch.cat([images, torch.zeros_like(images)], dim=1)
+        difference = images - backgrounds
+        if self.training and self.background_dropout > 0:
+            shape = (len(images), 1, 1, 1)
+            kept = torch.rand(shape, device=images.device) >= self.background_dropout
+            difference = difference * kept
+        return torch.cat([images, difference], dim=1)
+
+    def forward(self, images: Tensor, backgrounds: Tensor | None = None) -> PoseEncoding:
         """Encode crops.
 
         Args:
             images: (B, 3, H, W) RGB crops in [-1, 1].
+            backgrounds: (B, 3, H, W) the same crops of the empty scene, where it is known; unused
+                without ``use_background``.
 
         Returns:
             The encoding, in float32.
         """
+        if self.use_background:
+            images = self._with_background(images, backgrounds)
         features = self.backbone(images)
         pyramid = self.laterals[-1](features[-1])
         for lateral, feature in zip(self.laterals[-2::-1], features[-2::-1], strict=True):

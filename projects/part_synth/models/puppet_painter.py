@@ -10,6 +10,7 @@ Symbols: B batch, C capsules, H x W image size. Colours are RGB in [0, 1].
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +20,12 @@ from torch import Tensor
 from part_synth.geometry import mirror
 from part_synth.registry import MODELS
 
-from .puppet import PartMaps, Puppet, extend_joints
+from .puppet import EXTENDED_JOINTS, PartMaps, Puppet, extend_joints
 from .view import CropCamera, fit_to_crop
 
 # The garment or skin a capsule can show; sleeves and trouser legs vary in length.
 _GROUPS = ("skin", "hair", "top", "bottom", "shoes")
+_FEET = [EXTENDED_JOINTS.index(f"{side}_foot") for side in ("left", "right")]
 
 
 def _uniform(size: tuple[int, ...], low: float, high: float, like: Tensor) -> Tensor:
@@ -36,6 +38,25 @@ def _hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     k = (k + hue[..., None] * 6) % 6
     ramp = torch.minimum(k, 4 - k).clamp(0, 1)
     return value[..., None] * (1 - saturation[..., None] * ramp)
+
+
+@dataclass
+class PaintedPuppets:
+    """A batch of painted puppets.
+
+    Attributes:
+        images: (B, 3, H, W) in [-1, 1].
+        backgrounds: (B, 3, H, W) the same scenes without puppet and shadow, in [-1, 1].
+        joints_body: (B, 17, 3) the poses that were drawn, body frame, metres.
+        camera: Their cameras.
+        maps: Their part maps; None for puppets out of a bank.
+    """
+
+    images: Tensor
+    backgrounds: Tensor
+    joints_body: Tensor
+    camera: CropCamera
+    maps: PartMaps | None = None
 
 
 @MODELS.register_module()
@@ -55,6 +76,7 @@ class PuppetPainter(BaseModule):
         radius_std: Standard deviation of the log factor on each capsule's radius.
         blur: Range of the outline's width, pixels.
         noise: Largest standard deviation of pixel noise.
+        shadow: Largest darkness of the shadow under the feet.
     """
 
     def __init__(
@@ -69,6 +91,7 @@ class PuppetPainter(BaseModule):
         radius_std: float = 0.12,
         blur: tuple[float, float] = (0.25, 0.6),
         noise: float = 0.02,
+        shadow: float = 0.6,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -82,6 +105,7 @@ class PuppetPainter(BaseModule):
         self.radius_std = radius_std
         self.blur = blur
         self.noise = noise
+        self.shadow = shadow
 
     def draw_camera(self, joints_body: Tensor) -> CropCamera:
         """Random cameras that frame (B, N, 3) body-frame points, metres."""
@@ -167,10 +191,29 @@ class PuppetPainter(BaseModule):
         strength = _uniform((batch, 1, 1, 1), 0.0, 0.2, like)
         return light[:, None] * (1 + strength * patches)
 
+    def cast_shadow(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+        """Soft shadow (B, 1, H, W) under the feet, as a factor on the scene.
+
+        Args:
+            points: (B, E, 2) extended joints, crop coordinates.
+            size: (H, W).
+        """
+        batch = len(points)
+        xs, ys = (torch.linspace(-1, 1, n, device=points.device) for n in reversed(size))
+        # On the floor about the lower foot, drawn out to the side that the light comes from.
+        feet = points[:, _FEET]
+        floor = feet[..., 1].amax(1) + _uniform((batch,), -0.02, 0.06, points)
+        middle = feet[..., 0].mean(1) + _uniform((batch,), -0.3, 0.3, points)
+        width = _uniform((batch, 1), 0.1, 0.4, points)
+        height = _uniform((batch, 1), 0.03, 0.12, points)
+        x = ((xs - middle[:, None]) / width).square()
+        y = ((ys - floor[:, None]) / height).square()
+        falloff = torch.exp(-0.5 * (x[:, None, :] + y[:, :, None]))
+        strength = _uniform((batch, 1, 1), -0.3, self.shadow, points).clamp_min(0)
+        return (1 - strength * falloff)[:, None]
+
     @torch.no_grad()
-    def forward(
-        self, puppet: Puppet, joints_body: Tensor, backgrounds: Tensor
-    ) -> tuple[Tensor, CropCamera, Tensor, PartMaps]:
+    def forward(self, puppet: Puppet, joints_body: Tensor, backgrounds: Tensor) -> PaintedPuppets:
         """Paint puppets.
 
         Args:
@@ -181,8 +224,7 @@ class PuppetPainter(BaseModule):
                 brightness varied, at random.
 
         Returns:
-            images (B, 3, H, W) in [-1, 1], the cameras, the body-frame joints that were
-            drawn (B, 17, 3), and the part maps.
+            The painted puppets.
         """
         batch = len(joints_body)
         flip = torch.rand(batch, 1, 1, device=joints_body.device) < 0.5
@@ -197,8 +239,9 @@ class PuppetPainter(BaseModule):
         # Loose hair and clothes are thicker more often than limbs are thinner than their flesh.
         factors = torch.exp(build + 0.5 * (single + single[:, puppet.mirror]))
         blur = float(_uniform((1,), *self.blur, joints_body))
+        points = camera.project(in_camera)
         maps = puppet(
-            camera.project(in_camera),
+            points,
             in_camera[..., 2],
             camera.scale,
             tuple(backgrounds.shape[-2:]),
@@ -210,9 +253,18 @@ class PuppetPainter(BaseModule):
         person = torch.einsum("bchw,bcr->brhw", maps.capsules, colours)
         flip = torch.rand(batch, 1, 1, 1, device=joints_body.device) < 0.5
         scene = (torch.where(flip, backgrounds.flip(-1), backgrounds) + 1) / 2
-        gain = _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
-        image = person * self.shade(maps) + (1 - maps.foreground[:, None]) * scene * gain
-        image = image * _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
+        scene = scene * _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
+        empty = (1 - maps.foreground[:, None]) * self.cast_shadow(points, scene.shape[-2:])
+        image = person * self.shade(maps) + empty * scene
+        exposure = _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
         sigma = _uniform((batch, 1, 1, 1), 0.0, self.noise, scene)
-        image = image + sigma * torch.randn_like(image)
-        return image.clamp(0, 1) * 2 - 1, camera, joints_body, maps
+        image = image * exposure + sigma * torch.randn_like(image)
+        # A median of many frames has their light, on average, and no noise.
+        scene = scene * exposure * _uniform((batch, 1, 1, 1), 0.95, 1.05, scene)
+        return PaintedPuppets(
+            images=image.clamp(0, 1) * 2 - 1,
+            backgrounds=scene.clamp(0, 1) * 2 - 1,
+            joints_body=joints_body,
+            camera=camera,
+            maps=maps,
+        )

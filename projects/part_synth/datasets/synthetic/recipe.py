@@ -44,7 +44,7 @@ class Recipe:
     motions: str | None = None
     moving_camera: bool = False
     fps: float = 10.0
-    unpaired_poses: int = 10_000
+    unpaired_poses: int = 100_000
 
     def __post_init__(self):
         subjects = tuple(int(n) for n in self.subjects)

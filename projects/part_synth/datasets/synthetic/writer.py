@@ -39,7 +39,7 @@ def make_synthetic_mocap(
     moving_camera: bool = False,
     workers: int | None = None,
     fps: float = 10.0,
-    unpaired_poses: int = 10_000,
+    unpaired_poses: int = 100_000,
 ) -> Path:
     """Render people in motion in the layout of mmpose's Human3.6M, unless the set is there.
 

@@ -17,7 +17,8 @@ class PackFrames(BaseTransform):
     """Pack F cropped frames into ``inputs`` and a ``PoseDataSample``.
 
     ``inputs``: image (F, 3, S, S) uint8 RGB, and background of the same shape where one was loaded.
-    ``data_samples``:
+    ``data_samples``, in numpy arrays (every tensor that a worker process sends costs a file
+    descriptor and a message):
 
     - gt_instances, one row per frame: ``lifting_target`` (F, 17, 3) float32, camera frame, metres,
       not root-centred; ``lifting_target_visible`` (F, 17); ``keypoints`` (F, 17, 2) px of the
@@ -47,15 +48,14 @@ class PackFrames(BaseTransform):
         sample = PoseDataSample(metainfo=_metainfo(results))
         if self.labels:
             sample.gt_instances = InstanceData(
-                lifting_target=torch.from_numpy(results["joints"]),
-                lifting_target_visible=torch.from_numpy(results["joints_visible"]),
-                keypoints=torch.from_numpy(results["keypoints"]),
-                keypoints_visible=torch.from_numpy(results["keypoints_visible"]),
-                crop_keypoints=torch.from_numpy(results["crop_keypoints"]),
+                lifting_target=results["joints"],
+                lifting_target_visible=results["joints_visible"],
+                keypoints=results["keypoints"],
+                keypoints_visible=results["keypoints_visible"],
+                crop_keypoints=results["crop_keypoints"],
             )
             if "part_images" in results:
-                labels = torch.from_numpy(np.stack(results["part_images"]))
-                sample.gt_fields = PixelData(part_labels=labels)
+                sample.gt_fields = PixelData(part_labels=np.stack(results["part_images"]))
         return {"inputs": inputs, "data_samples": sample}
 
 

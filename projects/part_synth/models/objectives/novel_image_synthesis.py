@@ -59,7 +59,7 @@ class NovelImageSynthesis(Objective):
         background = inputs.get("background")
         if background is not None:
             background = background.flatten(0, 1)
-        encoding = model.encoder(images)
+        encoding = model.encoder(images, background)
         decoded = model.decode(encoding)
         maps = model.render(decoded, images.shape[-2:], blur=self.blur)
         appearance = model.appearance(images, maps, frames)

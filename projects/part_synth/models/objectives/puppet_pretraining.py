@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from part_synth.models.puppet_painter import PuppetPainter
+from part_synth.models.puppet_painter import PaintedPuppets, PuppetPainter
 from part_synth.models.view import CropCamera
 from part_synth.registry import MODELS
 
 from .base import Objective
 
 _CAMERA_FIELDS = ("azimuth", "elevation", "roll", "scale", "offset", "distance")
+
+
+def _to_bytes(images: Tensor) -> Tensor:
+    return ((images + 1) * 127.5).round().to(torch.uint8)
 
 
 class PuppetBank:
@@ -28,36 +32,49 @@ class PuppetBank:
     def clear(self) -> None:
         """Forget all puppets."""
         self.images: Tensor | None = None
+        self.backgrounds: Tensor | None = None
         self.joints: Tensor | None = None
         self.cameras: Tensor | None = None
         self.count = 0
         self.cursor = 0
 
-    def add(self, images: Tensor, joints_body: Tensor, camera: CropCamera) -> None:
-        """Store puppets: images (B, 3, H, W) in [-1, 1], poses (B, K, 3), their cameras."""
-        columns = [getattr(camera, name).reshape(len(images), -1) for name in _CAMERA_FIELDS]
-        cameras = torch.cat(columns, dim=1)
+    def add(self, puppets: PaintedPuppets) -> None:
+        """Store puppets."""
+        count, camera = len(puppets.images), puppets.camera
+        columns = [getattr(camera, name).reshape(count, -1) for name in _CAMERA_FIELDS]
         # What would be overwritten at once need not be written.
-        images, joints_body = images[-self.size :], joints_body[-self.size :]
-        cameras = cameras[-self.size :]
+        images, backgrounds, joints_body, cameras = (
+            column[-self.size :]
+            for column in (
+                puppets.images,
+                puppets.backgrounds,
+                puppets.joints_body,
+                torch.cat(columns, dim=1),
+            )
+        )
         if self.images is None or self.images.shape[1:] != images.shape[1:]:
             self.clear()
             self.images = images.new_empty((self.size, *images.shape[1:]), dtype=torch.uint8)
+            self.backgrounds = torch.empty_like(self.images)
             self.joints = joints_body.new_empty((self.size, *joints_body.shape[1:]))
             self.cameras = cameras.new_empty((self.size, cameras.shape[1]))
         rows = (self.cursor + torch.arange(len(images), device=images.device)) % self.size
-        self.images[rows] = ((images + 1) * 127.5).round().to(torch.uint8)
+        self.images[rows] = _to_bytes(images)
+        self.backgrounds[rows] = _to_bytes(backgrounds)
         self.joints[rows] = joints_body
         self.cameras[rows] = cameras
         self.cursor = (self.cursor + len(images)) % self.size
         self.count = min(self.count + len(images), self.size)
 
-    def draw(self, batch: int) -> tuple[Tensor, Tensor, CropCamera]:
-        """Random puppets: images (B, 3, H, W) in [-1, 1], poses (B, K, 3), cameras."""
+    def draw(self, batch: int) -> PaintedPuppets:
+        """Random puppets."""
         rows = torch.randint(self.count, (batch,), device=self.images.device)
         columns = self.cameras[rows]
         camera = CropCamera(*columns[:, :4].unbind(1), columns[:, 4:6], columns[:, 6])
-        return self.images[rows].float() / 127.5 - 1, self.joints[rows], camera
+        images, backgrounds = (
+            kept[rows].float() / 127.5 - 1 for kept in (self.images, self.backgrounds)
+        )
+        return PaintedPuppets(images, backgrounds, self.joints[rows], camera)
 
 
 @MODELS.register_module()
@@ -106,14 +123,15 @@ class PuppetPretraining(Objective):
         rows = torch.randint(len(scenes), (count,), device=scenes.device)
         poses = model.draw_unpaired_poses(count)
         with torch.autocast(scenes.device.type, enabled=False):
-            images, camera, joints_body, _ = self.painter(model.puppet, poses, scenes[rows])
-        self.bank.add(images, joints_body, camera)
+            puppets = self.painter(model.puppet, poses, scenes[rows])
+        self.bank.add(puppets)
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`; the batch gives only backgrounds."""
         self._paint(model, inputs)
-        images, joints_body, camera = self.bank.draw(self.batch_size)
-        encoding = model.encoder(images)
+        puppets = self.bank.draw(self.batch_size)
+        joints_body, camera = puppets.joints_body, puppets.camera
+        encoding = model.encoder(puppets.images, puppets.backgrounds)
         decoded = model.decode(encoding)
         joints_cam = camera.rotate(joints_body)
         losses = self.reading_loss(

@@ -28,7 +28,9 @@ class SupervisedPose(Objective):
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
-        images = inputs["image"].flatten(0, 1)
+        images, background = inputs["image"].flatten(0, 1), inputs.get("background")
+        if background is not None:
+            background = background.flatten(0, 1)
         joints, points = [], []
         for sample in data_samples:
             labels = sample.gt_instances
@@ -36,7 +38,7 @@ class SupervisedPose(Objective):
             points.append(torch.as_tensor(labels.crop_keypoints))
         joints_cam = torch.cat(joints).to(images)
         joints_cam = joints_cam - joints_cam[:, :1]
-        encoding = model.encoder(images)
+        encoding = model.encoder(images, background)
         decoded = model.decode(encoding)
         losses = self.reading_loss(
             encoding, decoded, joints_cam=joints_cam, points=torch.cat(points).to(images)
