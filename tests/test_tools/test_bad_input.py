@@ -196,3 +196,12 @@ def test_data_worker_errors_are_explained_too():
     assert explain(ValueError(ours)) == "a.jpg is cut"
     assert explain(ValueError(theirs)) is None
     assert explain(FileNotFoundError(absent)) == "no a.jpg"
+
+
+@pytest.mark.parametrize("pair", ["lr", "x=dict(a=1,b=2)", "x={'a':1,'b':2}", "x=[1,(2]"])
+def test_unreadable_cfg_options(pair, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("train", TINY, monkeypatch=monkeypatch, options=[pair])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert f"can't read {pair!r}" in message and "KEY=VALUE" in message

@@ -19,6 +19,26 @@ USER_ERROR = 2
 INTERRUPTED = 130
 
 
+class CfgOptionsAction(DictAction):
+    """mmengine's KEY=VALUE pairs; what can't be read ends in a usage error, not in a traceback."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Parse ``values``; see :class:`argparse.Action`."""
+        for pair in values:
+            try:
+                # mmengine splits {...} at its commas, calls itself without end on dict(...), and
+                # asserts balanced brackets.
+                if "{" in pair:
+                    raise ValueError
+                super().__call__(parser, namespace, [pair], option_string)
+            except (RecursionError, AssertionError, ValueError):
+                parser.error(
+                    f"argument {option_string}: can't read {pair!r}; write KEY=VALUE, lists as "
+                    'KEY="[a,b]", without blanks. Dicts need a config of your own that begins with '
+                    "_base_ = ['THIS_CONFIG.py']"
+                )
+
+
 def train_parser() -> argparse.ArgumentParser:
     """The flags of mmpose's ``tools/train.py``.
 
@@ -80,7 +100,7 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=CfgOptionsAction,
         metavar="KEY=VALUE",
         help="override settings of the config, dots between levels: model.encoder.depth=18; lists "
         'as key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]", without blanks',

@@ -82,14 +82,7 @@ class PredictionSheetHook(Hook):
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Keep the samples of this batch that go on the sheet.
-
-        Args:
-            runner: The runner.
-            batch_idx: Number of the batch.
-            data_batch: The batch.
-            outputs: Data samples with predictions.
-        """
+        """The same for a test; see :meth:`after_val_iter`."""
         self._collect(batch_idx, len(runner.test_dataloader), data_batch, outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
