@@ -232,6 +232,19 @@ def test_encoder_is_shown_the_puppets_scene(trained, batch):
         torch.testing.assert_close(scene, bank.backgrounds[row] / 127.5 - 1)
 
 
+def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):
+    seen = []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    step(trained, {"image": batch["image"]}, [Sealed(), Sealed()], "puppet")
+    assert seen == [None]
+
+
+@pytest.mark.parametrize("name", ["batch_size", "fresh", "bank_size"])
+def test_puppets_come_in_positive_numbers(name):
+    with pytest.raises(ValueError, match="of at least 1, got"):
+        MODELS.build({"type": "part_synth.PuppetPretraining", name: 0})
+
+
 def test_puppets_need_unpaired_poses(fit, batch):
     model = tiny_model(fit[0].state_dict())
     with pytest.raises(ValueError, match="needs unpaired 3D poses; set `unpaired_poses`"):

@@ -189,6 +189,10 @@ def test_background_means_nothing_to_an_encoder_of_images(encoder):
 def test_background_needs_a_backbone_of_six_channels():
     with pytest.raises(ValueError, match="takes 3; set in_channels=6 of the backbone"):
         MODELS.build({**copy.deepcopy(TINY["encoder"]), "use_background": True})
+    config = copy.deepcopy(TINY["encoder"])
+    config["backbone"]["in_channels"] = 6
+    with pytest.raises(ValueError, match="takes 6; set in_channels=3 of the backbone"):
+        MODELS.build(config)
 
 
 def test_channels_can_be_told_for_a_backbone_that_does_not():

@@ -81,6 +81,12 @@ TRAIN = [
         ["model.width=9"],
         "The checkpoint is of another model: 5 of the 8 parameters of TinyModel",
     ),
+    (
+        "resume from weights only",
+        [TINY, "--resume", "{tmp}/best.pth"],
+        [],
+        r"best\.pth holds weights only.* Resume from an epoch_N\.pth",
+    ),
     ("load_from nothing", [TINY], ["load_from={tmp}/none.pth"], r"none\.pth"),
     ("--auto-scale-lr unprepared", ["{tmp}/no_scale.py", "--auto-scale-lr"], [], "base_batch_size"),
     ("--amp with a strange wrapper", [TINY, "--amp"], ["optim_wrapper.encoder.type=Apex"], "Apex"),
@@ -105,6 +111,12 @@ TEST = [
         [],
         r"another model: 8 of the 8 parameters of TinyModel .*encoder\.0\.weight",
     ),
+    (
+        "checkpoint with one parameter of another shape",
+        [TINY, "{tmp}/one_other_shape.pth"],
+        [],
+        "another model: 1 of the 8 parameters of TinyModel",
+    ),
     ("--dump without .pkl", [TINY, "{tmp}/tiny.pth", "--dump", "x.json"], [], r"ends in \.pkl"),
     ("--badcase unprepared", [TINY, "{tmp}/tiny.pth", "--badcase"], [], "default_hooks.badcase"),
 ]
@@ -124,7 +136,11 @@ def folder(tmp_path, monkeypatch):
     text = Path(TINY).read_text().replace("auto_scale_lr = dict(base_batch_size=8)", "")
     (tmp_path / "no_scale.py").write_text(text)
     good = tmp_path / "tiny.pth"
-    torch.save({"meta": {}, "state_dict": tiny_project.TinyModel().state_dict()}, good)
+    state = tiny_project.TinyModel().state_dict()
+    torch.save({"meta": {}, "state_dict": state, "optimizer": {}}, good)
+    torch.save({"meta": {}, "state_dict": state}, tmp_path / "best.pth")
+    misfit = {"encoder.0.weight": state["encoder.0.weight"][:1]}
+    torch.save({"state_dict": state | misfit}, tmp_path / "one_other_shape.pth")
     torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, tmp_path / "other.pth")
     (tmp_path / "half.pth").write_bytes(good.read_bytes()[:1000])
     (tmp_path / "empty.pth").touch()

@@ -6,8 +6,9 @@ data_root = "data/h36m/"
 unpaired_poses = "data/synthetic_mocap/unpaired_poses.npz"
 
 # pipelines
-# The annotated box is a quarter larger than the person; at 0.85 of it the person fills the crop.
-box_padding = 0.85
+# mmpose's boxes of Human3.6M and MPI-INF-3DHP are a fifth larger than the joints, which end
+# short of hair, hands and soles.
+box_padding = 1.0
 image_size = 224
 train_crop = dict(
     size=image_size, padding=box_padding, shift=0.06, scale=0.12, flip=0.5, background="median"

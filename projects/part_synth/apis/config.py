@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import logging
 import os
 import sys
 from argparse import Namespace
@@ -9,9 +10,14 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from part_synth.engine.checkpoint_guard import check_checkpoint_file, find_resumable_checkpoint
+from part_synth.engine.checkpoint_guard import (
+    check_checkpoint_file,
+    check_resumable,
+    find_resumable_checkpoint,
+)
 
 from .errors import ConfigError
 
@@ -193,9 +199,15 @@ def _set_resume(cfg: Config, resume: str) -> None:
     if resume == "auto":
         found = find_resumable_checkpoint(cfg.work_dir)
         if found is None:
+            print_log(
+                f"--resume: no checkpoint in {cfg.work_dir}, training starts from the beginning",
+                logger="current",
+                level=logging.WARNING,
+            )
             return
         resume = str(found)
     check_checkpoint_file(resume)
+    check_resumable(resume)
     cfg.resume = True
     cfg.load_from = resume
 

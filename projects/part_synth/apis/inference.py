@@ -121,9 +121,11 @@ def predict_people(
             )
     height, width = image.shape[:2]
     boxes = [[0, 0, width, height]] if boxes is None else boxes
-    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if len(boxes) else np.zeros((0, 4))
     if len(boxes) == 0:
         return []
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes must be (N, 4), got {boxes.shape}")
     sides = boxes[:, 2:] - boxes[:, :2]
     if not (np.isfinite(boxes).all() and (sides > 0).all()):
         raise ValueError(

@@ -5,6 +5,7 @@ from .bad_case_hook import BadCaseHook
 from .checkpoint_guard import (
     CheckpointGuardHook,
     check_checkpoint_file,
+    check_resumable,
     find_resumable_checkpoint,
 )
 from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
@@ -28,5 +29,6 @@ __all__ = [
     "PosePriorHook",
     "ResultsTableHook",
     "check_checkpoint_file",
+    "check_resumable",
     "find_resumable_checkpoint",
 ]

@@ -4,6 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import torch
 from mmengine.hooks import Hook
 
 from part_synth.registry import HOOKS
@@ -46,6 +47,27 @@ def check_checkpoint_file(path: str | Path) -> None:
             )
 
 
+def check_resumable(path: str | Path) -> None:
+    """Raise if ``path`` holds weights only: mmengine would restart optimisers and learning rate.
+
+    Args:
+        path (str or Path): A whole checkpoint; addresses and checkpoints older than torch 1.6 are
+            not looked at.
+
+    Raises:
+        ValueError: It has no state of the optimisers.
+    """
+    if "://" in str(path) or not zipfile.is_zipfile(path):
+        return
+    checkpoint = torch.load(path, map_location="cpu", mmap=True, weights_only=False)
+    if not isinstance(checkpoint, dict) or "optimizer" not in checkpoint:
+        raise ValueError(
+            f"Checkpoint {path} holds weights only, as best_*.pth do: training can't be resumed "
+            "from it. Resume from an epoch_N.pth of the run, or start a new run from the weights "
+            "with --cfg-options load_from=FILE."
+        )
+
+
 def find_resumable_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest whole checkpoint of a work directory.
 
@@ -80,6 +102,9 @@ def _is_whole(path: Path) -> bool:
 class CheckpointGuardHook(Hook):
     """Refuse weights of another model; mmengine only logs a warning and goes on untrained.
 
+    A parameter that the checkpoint has in another shape is always refused: it would keep its random
+    values.
+
     Args:
         min_matched (float): Least share of the model's parameter tensors, in [0, 1], that the
             checkpoint must hold by name and shape. Default: 0.5, so that a checkpoint with a part
@@ -99,7 +124,7 @@ class CheckpointGuardHook(Hook):
             checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``.
 
         Raises:
-            ValueError: Too few parameters match.
+            ValueError: Too few parameters match, or one has another shape.
         """
         state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
         model = unwrap(runner.model)
@@ -110,7 +135,8 @@ class CheckpointGuardHook(Hook):
         }
         wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
         missing = [name for name, shape in wanted.items() if shapes.get(name) != shape]
-        if len(wanted) - len(missing) < self.min_matched * len(wanted):
+        misfits = any(name in shapes for name in missing)
+        if misfits or len(wanted) - len(missing) < self.min_matched * len(wanted):
             raise ValueError(
                 f"The checkpoint is of another model: {len(missing)} of the {len(wanted)} "
                 f"parameters of {type(model).__name__} are missing in it or have another shape "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
@@ -94,6 +95,22 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_local and is_main_process():
             for leftover in Path(self.out_dir).glob(".*.pth.*"):
                 leftover.unlink()
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Turn the arrays of the data set's meta information to lists.
+
+        With them torch can't read the file in its safe mode and warns at length.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): What is about to be written.
+        """
+        meta = checkpoint.get("meta", {})
+        if isinstance(meta.get("dataset_meta"), dict):
+            meta["dataset_meta"] = {
+                name: value.tolist() if isinstance(value, np.ndarray) else value
+                for name, value in meta["dataset_meta"].items()
+            }
 
     def _save_checkpoint_with_step(self, runner, step, meta) -> None:
         with self._remove_afterwards():

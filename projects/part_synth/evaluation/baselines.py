@@ -46,7 +46,8 @@ def load_reference_poses(
     if not path.is_file():
         raise FileNotFoundError(
             f"Reference poses for the mean-pose and random-pose baselines not found: {path}. "
-            "Make or download the data set first, or set reference_poses to an npz of training "
+            "Make it with `python tools/dataset_converters/make_synthetic.py --out "
+            "data/synthetic_mocap`, or set reference_poses to an npz of training "
             "poses."
         )
     with np.load(path, allow_pickle=False) as data:

@@ -172,6 +172,7 @@ def plot_validation(records: list[dict], out_png: str | Path) -> None:
             steps, values = zip(*curve, strict=True)
             axes.plot(steps, values, marker=".", label=f"{record['name']}, seed {record['seed']}")
     axes.set(xlabel="epoch", ylabel="P-MPJPE on validation people, mm")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(out_png, dpi=110)

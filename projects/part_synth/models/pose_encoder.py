@@ -146,11 +146,14 @@ class PoseEncoder(BaseModule):
         self.max_roll = max_roll
         self.use_background = use_background
         self.background_dropout = background_dropout
-        given = getattr(self.backbone, "in_channels", 3)
-        if use_background and given != 6:
+        # Backbones of other packages seldom keep the number; their first convolution has it.
+        first = next((m for m in self.backbone.modules() if isinstance(m, nn.Conv2d)), None)
+        wanted = 6 if use_background else 3
+        if first is not None and first.in_channels != wanted:
             raise ValueError(
-                "PoseEncoder with use_background=True shows its backbone 6 channels, but that "
-                f"takes {given}; set in_channels=6 of the backbone, or use_background=False"
+                f"PoseEncoder with use_background={use_background} shows its backbone {wanted} "
+                f"channels, but that takes {first.in_channels}; set in_channels={wanted} of the "
+                f"backbone where it has that argument, or use_background={not use_background}"
             )
         self.laterals = nn.ModuleList(nn.Conv2d(c, pyramid_channels, 1) for c in channels)
         self.smooth = nn.Sequential(

@@ -104,6 +104,11 @@ class PuppetPretraining(Objective):
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
+        if min(batch_size, fresh, bank_size) < 1:
+            raise ValueError(
+                "PuppetPretraining needs batch_size, fresh and bank_size of at least 1, got "
+                f"{batch_size}, {fresh} and {bank_size}"
+            )
         self.painter: PuppetPainter = MODELS.build(painter or {"type": "part_synth.PuppetPainter"})
         self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
         self.batch_size = batch_size
@@ -131,7 +136,9 @@ class PuppetPretraining(Objective):
         self._paint(model, inputs)
         puppets = self.bank.draw(self.batch_size)
         joints_body, camera = puppets.joints_body, puppets.camera
-        encoding = model.encoder(puppets.images, puppets.backgrounds)
+        # Where the videos' backgrounds are unknown, those of puppets must be too.
+        backgrounds = puppets.backgrounds if "background" in inputs else None
+        encoding = model.encoder(puppets.images, backgrounds)
         decoded = model.decode(encoding)
         joints_cam = camera.rotate(joints_body)
         losses = self.reading_loss(
