@@ -43,7 +43,16 @@ custom_hooks = [
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
-    dict(type="part_synth.ResultsTableHook"),
+    dict(
+        type="part_synth.ResultsTableHook",
+        compare=[
+            dict(
+                name="supervised twin",
+                path="work_dirs/part_synth_synthetic_supervised/results.json",
+                hint="python tools/train.py configs/part_synth_synthetic_supervised.py",
+            )
+        ],
+    ),
 ]
 
 # model

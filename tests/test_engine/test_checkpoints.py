@@ -122,17 +122,3 @@ def test_guard_lets_a_part_of_a_model_pass(tmp_path):
     runner = runner_with(tmp_path, encoder, 0.5)
     runner.load_or_resume()
     assert torch.equal(runner.model.encoder[0].bias, encoder["module.encoder.0.bias"])
-
-
-def test_checkpoints_are_read_in_the_safe_mode(tmp_path, monkeypatch):
-    """Arrays in the data set's meta information made torch refuse them and warn."""
-    from part_synth.datasets.metainfo import h36m_metainfo
-    from part_synth.engine import AtomicCheckpointHook
-
-    meta = h36m_metainfo("x")
-    checkpoint = {"meta": {"dataset_meta": meta}, "state_dict": {}}
-    AtomicCheckpointHook().before_save_checkpoint(None, checkpoint)
-    torch.save(checkpoint, tmp_path / "safe.pth")
-    loaded = torch.load(tmp_path / "safe.pth", weights_only=True)["meta"]["dataset_meta"]
-    assert loaded["keypoint_colors"] == meta["keypoint_colors"].tolist()
-    assert loaded["flip_indices"] == meta["flip_indices"]

@@ -99,18 +99,20 @@ class AtomicCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Turn the arrays of the data set's meta information to lists.
 
-        With them torch can't read the file in its safe mode and warns at length.
+        mmengine allows few kinds of arrays when it reads a file in torch's safe mode, and warns at
+        length about others.
 
         Args:
             runner (Runner): The runner.
             checkpoint (dict): What is about to be written.
         """
-        meta = checkpoint.get("meta", {})
-        if isinstance(meta.get("dataset_meta"), dict):
-            meta["dataset_meta"] = {
-                name: value.tolist() if isinstance(value, np.ndarray) else value
-                for name, value in meta["dataset_meta"].items()
-            }
+        hub = checkpoint.get("message_hub", {})
+        for holder in (checkpoint.get("meta", {}), hub.get("runtime_info", {})):
+            if isinstance(holder.get("dataset_meta"), dict):
+                holder["dataset_meta"] = {
+                    name: value.tolist() if isinstance(value, np.ndarray) else value
+                    for name, value in holder["dataset_meta"].items()
+                }
 
     def _save_checkpoint_with_step(self, runner, step, meta) -> None:
         with self._remove_afterwards():
