@@ -43,6 +43,12 @@ TRAIN = [
         ["custom_hooks.1.type=EpochSeedHook"],
         r"'EpochSeedHook' is not registered: the config must write type='part_synth.EpochSeedHook'",
     ),
+    (
+        "option below something that is not there",
+        [TINY],
+        ["custom_hooks.9.steps=3"],
+        r"--cfg-options custom_hooks\.9\.steps=3 does not fit the config",
+    ),
     ("part without a type", [TINY], ["default_hooks.x.y=1"], r"has no type='...': {'y': 1}"),
     (
         "misspelt name",
@@ -104,6 +110,7 @@ TEST = [
     ("missing checkpoint", [TINY, "{tmp}/none.pth"], [], r"none\.pth does not exist"),
     ("empty checkpoint", [TINY, "{tmp}/empty.pth"], [], r"empty\.pth \(0 bytes\) can.t be read"),
     ("checkpoint cut short", [TINY, "{tmp}/half.pth"], [], r"half\.pth .* can.t be read"),
+    ("rubbish that begins like a pickle", [TINY, "{tmp}/stack.pth"], [], "damaged or not a torch"),
     ("damaged old checkpoint", [TINY, "{tmp}/rubbish.pth"], [], "damaged or not a torch"),
     (
         "checkpoint of another model",
@@ -118,6 +125,7 @@ TEST = [
         "another model: 1 of the 8 parameters of TinyModel",
     ),
     ("--dump without .pkl", [TINY, "{tmp}/tiny.pth", "--dump", "x.json"], [], r"ends in \.pkl"),
+    ("--out of an unknown kind", [TINY, "{tmp}/tiny.pth", "--out", "m.txt"], [], r"ends in \.json"),
     ("--badcase unprepared", [TINY, "{tmp}/tiny.pth", "--badcase"], [], "default_hooks.badcase"),
 ]
 
@@ -144,6 +152,7 @@ def folder(tmp_path, monkeypatch):
     torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, tmp_path / "other.pth")
     (tmp_path / "half.pth").write_bytes(good.read_bytes()[:1000])
     (tmp_path / "empty.pth").touch()
+    (tmp_path / "stack.pth").write_bytes(b"\x80\x02rubbish")
     (tmp_path / "rubbish.pth").write_bytes(b"\x80\x02not a pickle")
     return tmp_path
 

@@ -10,7 +10,7 @@ model = dict(
         global_channels=512,
         hidden=1024,
         code_size=32,
-        # A standing person of 1.7 m that fills 0.68 of the crop.
+        # A standing person of 1.7 m fills 0.68 of the crop at this scale; the start, not a bound.
         mean_scale=0.8,
     ),
     prior=dict(type="part_synth.PosePrior", code_size=32, hidden=512),

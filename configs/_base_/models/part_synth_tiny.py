@@ -19,7 +19,7 @@ model = dict(
         background_dropout=0.2,
         pyramid_channels=64,
         code_size=32,
-        # A standing person of 1.7 m that fills 0.68 of the crop.
+        # A standing person of 1.7 m fills 0.68 of the crop at this scale; the start, not a bound.
         mean_scale=0.8,
     ),
     prior=dict(type="part_synth.PosePrior", code_size=32, hidden=256),

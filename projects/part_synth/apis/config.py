@@ -31,6 +31,7 @@ _RUNNER_EXTRAS = {
     "preprocess_cfg",
     "sync_bn",
 }
+_METRIC_FILES = (".json", ".yaml", ".yml", ".pkl")
 _AMP_TYPES = ("OptimWrapper", "AmpOptimWrapper", "part_synth.AutocastOptimWrapper")
 
 
@@ -58,7 +59,7 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
         if cfg_options:
             tops = {key.split(".")[0] for key in cfg_options}
             _check_names(tops, set(cfg), "--cfg-options", strict=True)
-            cfg.merge_from_dict(cfg_options)
+            _merge(cfg, cfg_options)
     except (FileNotFoundError, ConfigError):
         raise
     # The config is a program of the user: whatever it raises is about the config.
@@ -67,6 +68,17 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
             f"Config {path} can't be read: {type(error).__name__}: {error}"
         ) from error
     return cfg
+
+
+def _merge(cfg: Config, cfg_options: dict) -> None:
+    for key, value in cfg_options.items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"--cfg-options {key}={value} does not fit the config ({error}): the levels above "
+                "the last dot must be dicts or numbered entries that are there."
+            ) from error
 
 
 def train_config(args: Namespace) -> Config:
@@ -114,6 +126,11 @@ def test_config(args: Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options)
     _set_run(cfg, args)
     check_checkpoint_file(args.checkpoint)
+    if args.out is not None and Path(args.out).suffix not in _METRIC_FILES:
+        raise ConfigError(
+            f"--out writes the metrics to a file that ends in {', '.join(_METRIC_FILES)}, not "
+            f"{args.out!r}."
+        )
     cfg.load_from = args.checkpoint
     cfg.resume = False
     _add_guard(cfg, min_matched=0.5)

@@ -64,7 +64,14 @@ def explain(error: BaseException) -> str | None:
         return text
     if isinstance(error, ConfigError):
         return text
-    read_errors = (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError)
+    read_errors = (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        AttributeError,
+        IndexError,
+        KeyError,
+    )
     reading = "mmengine.runner.checkpoint" in modules and "torch.serialization" in modules
     if isinstance(error, read_errors) and reading:
         return (
