@@ -76,6 +76,18 @@ def half_camera_file(data):
     return r"cameras\.pkl"
 
 
+def train_on(data, work, monkeypatch):
+    """Exit status of an epoch on the data."""
+    return run(
+        "train",
+        ROOT / "configs" / f"{CONFIG}.py",
+        "--work-dir",
+        work,
+        monkeypatch=monkeypatch,
+        options=options(CONFIG, data, 1),
+    )
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -94,14 +106,7 @@ def test_message(spoil, data, tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.delenv("PART_SYNTH_DEBUG", raising=False)
     words = spoil(data)
-    status = run(
-        "train",
-        ROOT / "configs" / f"{CONFIG}.py",
-        "--work-dir",
-        tmp_path / "work",
-        monkeypatch=monkeypatch,
-        options=options(CONFIG, data, 1),
-    )
+    status = train_on(data, tmp_path / "work", monkeypatch)
     assert status == 2
     told = capfd.readouterr().err
     message = told[told.rindex("error: ") :]
@@ -112,13 +117,6 @@ def test_message(spoil, data, tmp_path, monkeypatch, capfd):
 
 def test_the_good_data_of_these_rows_are_good(data, tmp_path, monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
-    status = run(
-        "train",
-        ROOT / "configs" / f"{CONFIG}.py",
-        "--work-dir",
-        tmp_path / "work",
-        monkeypatch=monkeypatch,
-        options=options(CONFIG, data, 1),
-    )
+    status = train_on(data, tmp_path / "work", monkeypatch)
     assert not status
     assert json.loads((tmp_path / "work" / "results.json").read_text())["p_mpjpe_mm"] > 0

@@ -69,7 +69,6 @@ class TinyResNet(BaseModule):
                 "TinyResNet needs one number of blocks per stage, got "
                 f"{len(channels)} channels {tuple(channels)} and blocks {tuple(blocks)}"
             )
-        self.in_channels = in_channels
         self.out_channels = tuple(channels)
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, stem_channels, 5, 2, 2, bias=False),

@@ -15,16 +15,10 @@ from torch import Tensor, nn
 from part_synth.geometry import mirror
 from part_synth.registry import MODELS
 
-from .objectives import Objective
+from .objectives import Objective, flat_frames
 from .pose_encoder import PoseEncoding
 from .puppet import PartMaps, extend_joints
 from .view import CropCamera
-
-
-def _flat_frames(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Frames and, where they are there, backgrounds (B * F, 3, H, W) of a batch."""
-    background = inputs.get("background")
-    return inputs["image"].flatten(0, 1), None if background is None else background.flatten(0, 1)
 
 
 @MODELS.register_module()
@@ -166,7 +160,7 @@ class PartSynth(BaseModel):
         if isinstance(inputs, Tensor):
             inputs = {"image": inputs[:, None]}
         if mode == "tensor":
-            return self.encoder(*_flat_frames(inputs))
+            return self.encoder(*flat_frames(inputs))
         if mode == "loss":
             return self._objective().loss(self, inputs, data_samples)
         if mode == "predict":

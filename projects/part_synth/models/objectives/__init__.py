@@ -5,9 +5,9 @@ model's parts and one batch. A schedule (``part_synth.ObjectiveScheduleHook``) s
 objectives take turns in which epochs.
 """
 
-from .base import Objective
+from .base import Objective, flat_frames
 from .novel_image_synthesis import NovelImageSynthesis
 from .puppet_pretraining import PuppetPretraining
 from .supervised_pose import SupervisedPose
 
-__all__ = ["NovelImageSynthesis", "Objective", "PuppetPretraining", "SupervisedPose"]
+__all__ = ["NovelImageSynthesis", "Objective", "PuppetPretraining", "SupervisedPose", "flat_frames"]

@@ -39,3 +39,9 @@ class Objective(BaseModule, metaclass=ABCMeta):
                 ``background`` of the same shape.
             data_samples: G samples; only supervised objectives may look at their labels.
         """
+
+
+def flat_frames(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Frames and, where they are there, backgrounds (B * F, 3, H, W) of a batch."""
+    background = inputs.get("background")
+    return inputs["image"].flatten(0, 1), None if background is None else background.flatten(0, 1)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from part_synth.registry import MODELS
 
-from .base import Objective
+from .base import Objective, flat_frames
 
 
 @MODELS.register_module()
@@ -55,10 +55,7 @@ class NovelImageSynthesis(Objective):
                 "NovelImageSynthesis needs groups of at least 2 frames of one person, got 1; "
                 "set num_frames=2 or more in the VideoPairDataset"
             )
-        images = groups.flatten(0, 1)
-        background = inputs.get("background")
-        if background is not None:
-            background = background.flatten(0, 1)
+        images, background = flat_frames(inputs)
         encoding = model.encoder(images, background)
         decoded = model.decode(encoding)
         maps = model.render(decoded, images.shape[-2:], blur=self.blur)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from part_synth.registry import MODELS
 
-from .base import Objective
+from .base import Objective, flat_frames
 
 
 @MODELS.register_module()
@@ -28,9 +28,7 @@ class SupervisedPose(Objective):
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
-        images, background = inputs["image"].flatten(0, 1), inputs.get("background")
-        if background is not None:
-            background = background.flatten(0, 1)
+        images, background = flat_frames(inputs)
         joints, points = [], []
         for sample in data_samples:
             labels = sample.gt_instances
