@@ -130,7 +130,7 @@ def test_labels_are_optional(tmp_path, clips):
 def test_wrong_files(tmp_path, clips):
     with pytest.raises(FileNotFoundError, match="No motion file"):
         load_motions(tmp_path / "none.npz")
-    with pytest.raises(FileNotFoundError, match=r"no \.bvh file"):
+    with pytest.raises(FileNotFoundError, match=r"no \.bvh and no \.amc file"):
         load_motions(tmp_path)
     (tmp_path / "m.npz").write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(ValueError, match="cannot be read as npz"):
@@ -139,8 +139,11 @@ def test_wrong_files(tmp_path, clips):
     with pytest.raises(ValueError, match="pickled"):
         load_motions(tmp_path / "o.npz")
     (tmp_path / "m.amc").write_text("")
-    with pytest.raises(ValueError, match="ASF/AMC is not read"):
+    with pytest.raises(FileNotFoundError, match=r"m\.amc needs its skeleton m\.asf"):
         load_motions(tmp_path / "m.amc")
+    (tmp_path / "m.asf").write_text("")
+    with pytest.raises(ValueError, match=r"m\.asf is only a skeleton"):
+        load_motions(tmp_path / "m.asf")
     (tmp_path / "m.fbx").write_text("")
     with pytest.raises(ValueError, match="unknown kind"):
         load_motions(tmp_path / "m.fbx")

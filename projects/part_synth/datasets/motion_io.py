@@ -1,4 +1,4 @@
-"""Motion clips of the 17 Human3.6M joints: the npz schema, BVH files, checks and resampling.
+"""Motion clips of the 17 Human3.6M joints: npz, BVH and ASF/AMC files, checks and resampling.
 
 Symbols: N poses of C clips one after the other, K = 17 joints in Human3.6M order. World frame,
 metres, z up, floor at z = 0.
@@ -17,6 +17,7 @@ import numpy as np
 from mmengine.logging import print_log
 from scipy.interpolate import CubicSpline
 
+from part_synth.datasets.asf_amc import find_asf, joints_of_amc, read_amc, read_asf
 from part_synth.datasets.bvh import joints_of_bvh, read_bvh
 from part_synth.geometry import H36M17
 
@@ -28,6 +29,7 @@ _UNITS = {
     "inches": 0.0254,
     "CMU units (inches / 0.45)": 0.0254 / 0.45,
 }
+_AMC_FPS = 120.0  # at which CMU recorded; an AMC file does not say
 _STATURE = (0.9, 2.4)  # accepted statures, children to the tallest adults, m
 _LABELS = ("subject", "clip", "action", "split")
 _REQUIRED = ("xyz", "start", "length", "fps", "joint_names", "parents")
@@ -93,44 +95,50 @@ class MotionClips:
         )
 
 
-def load_motions(path: str | Path, metres_per_unit: float | None = None) -> MotionClips:
+def load_motions(
+    path: str | Path, metres_per_unit: float | None = None, amc_fps: float = _AMC_FPS
+) -> MotionClips:
     """Read motion clips.
 
     Args:
         path (str | Path): An npz file (keys ``xyz`` (N, 17, 3), ``start``, ``length``, ``fps``,
             ``joint_names``, ``parents``, and optionally ``subject``, ``clip``, ``action``,
-            ``split``), a BVH file, or a folder of BVH files. A BVH file's up axis and unit are
-            found from the skeleton and reported through the logger.
-        metres_per_unit (float | None): Unit of BVH files, if the guess from body height is wrong.
+            ``split``), a BVH file, an AMC file, or a folder of BVH and AMC files. The skeleton of
+            ``07_01.amc`` is ``07.asf`` in the same folder, or the only ASF file there. A file's up
+            axis, and a BVH file's unit, are found from the skeleton and reported through the
+            logger; an ASF file states its unit.
+        metres_per_unit (float | None): Unit of BVH and ASF files, if the guess from body height or
+            what the file states is wrong.
+        amc_fps (float): Frames per second of AMC files, which don't say.
 
     Returns:
         MotionClips: Checked clips, world frame with z up, metres.
 
     Raises:
-        FileNotFoundError: No such file, or a folder without BVH files.
+        FileNotFoundError: No such file, no skeleton for an AMC file, or a folder without BVH and
+            AMC files.
         ValueError: A wrong or damaged file; the message says what to change.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f"No motion file {path}; give an npz or BVH file or a folder of BVH."
+            f"No motion file {path}; give an npz, BVH or AMC file, or a folder of BVH or AMC."
         )
+    if not (np.isfinite(amc_fps) and amc_fps > 0):
+        raise ValueError(f"amc_fps must be positive, got {amc_fps}.")
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".bvh")
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".bvh", ".amc"))
         if not files:
-            raise FileNotFoundError(f"The folder {path} holds no .bvh file.")
-        return _load_bvh(files, metres_per_unit)
+            raise FileNotFoundError(f"The folder {path} holds no .bvh and no .amc file.")
+        return _load_files(files, metres_per_unit, amc_fps)
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return _load_npz(path)
-    if suffix == ".bvh":
-        return _load_bvh([path], metres_per_unit)
-    if suffix in (".asf", ".amc"):
-        raise ValueError(
-            f"{path}: ASF/AMC is not read. Convert it to BVH (Blender and MotionBuilder do; CMU's "
-            "motions are also published as BVH) and give that file."
-        )
-    raise ValueError(f"{path}: unknown kind of motion file {suffix!r}; give .npz or .bvh.")
+    if suffix in (".bvh", ".amc"):
+        return _load_files([path], metres_per_unit, amc_fps)
+    if suffix == ".asf":
+        raise ValueError(f"{path} is only a skeleton; give the .amc file beside it, or the folder.")
+    raise ValueError(f"{path}: unknown kind of motion file {suffix!r}; give .npz, .bvh or .amc.")
 
 
 def save_motions(path: str | Path, clips: MotionClips) -> None:
@@ -271,11 +279,12 @@ def _stature(xyz: np.ndarray) -> float:
     return float(1.05 * (legs + median[6:10].sum()))
 
 
-def _load_bvh(files: list[Path], metres_per_unit: float | None) -> MotionClips:
-    loaded = [(file, *_read_one_bvh(file, metres_per_unit)) for file in files]
+def _load_files(files: list[Path], metres_per_unit: float | None, amc_fps: float) -> MotionClips:
+    """Clips of BVH and AMC files."""
+    loaded = [(file, *_read_one(file, metres_per_unit, amc_fps)) for file in files]
     rate = min(fps for *_, fps in loaded)
     if any(abs(fps - rate) > 1e-3 * rate for *_, fps in loaded):
-        print_log(f"BVH files of several rates: all brought to {rate:g} fps.", logger="current")
+        print_log(f"Files of several rates: all brought to {rate:g} fps.", logger="current")
     xyz = [
         joints if abs(fps - rate) <= 1e-3 * rate else _resample(joints, fps, rate)
         for _, joints, fps in loaded
@@ -299,19 +308,30 @@ def _load_bvh(files: list[Path], metres_per_unit: float | None) -> MotionClips:
     return clips
 
 
-def _read_one_bvh(path: Path, metres_per_unit: float | None) -> tuple[np.ndarray, float]:
-    """Joints (T, 17, 3) of a BVH file, metres, z up, feet on the floor, and its rate."""
-    motion = read_bvh(path)
-    joints = joints_of_bvh(motion, str(path))
+def _read_one(
+    path: Path, metres_per_unit: float | None, amc_fps: float
+) -> tuple[np.ndarray, float]:
+    """Joints (T, 17, 3) of a BVH or AMC file, metres, z up, feet on the floor, and its rate."""
+    stated = None
+    if path.suffix.lower() == ".amc":
+        asf = find_asf(path)
+        skeleton = read_asf(asf)
+        joints = joints_of_amc(skeleton, *read_amc(path, skeleton), source=str(asf))
+        fps, stated = amc_fps, skeleton.metres_per_unit
+    else:
+        motion = read_bvh(path)
+        joints, fps = joints_of_bvh(motion, str(path)), motion.fps
     stature = _stature(joints)
-    if metres_per_unit is None:
+    if metres_per_unit is None and stated is None:
         unit = min(_UNITS, key=lambda name: abs(np.log(max(stature, 1e-9) * _UNITS[name] / 1.7)))
         metres_per_unit = _UNITS[unit]
     else:
-        unit = f"units of {metres_per_unit:g} m"
+        metres_per_unit = metres_per_unit or stated
+        unit = f"units of {metres_per_unit:.4g} m"
     if not _STATURE[0] <= stature * metres_per_unit <= _STATURE[1]:
+        fits = "no usual unit" if stated is None else f"no person in {unit}"
         raise ValueError(
-            f"{path}: the skeleton is {stature:.4g} units tall, which fits no usual unit; pass "
+            f"{path}: the skeleton is {stature:.4g} units tall, which fits {fits}; pass "
             "metres_per_unit (length of one unit of the file in metres)."
         )
     joints = joints * metres_per_unit
@@ -332,11 +352,11 @@ def _read_one_bvh(path: Path, metres_per_unit: float | None) -> tuple[np.ndarray
         joints[..., 2] -= floor
         print_log(f"{path}: lowered by {floor:.2f} m onto the floor.", logger="current")
     print_log(
-        f"{path}: {len(joints)} poses at {motion.fps:.4g} fps, {'xyz'[axis]} up, in {unit} "
+        f"{path}: {len(joints)} poses at {fps:.4g} fps, {'xyz'[axis]} up, in {unit} "
         f"(stature about {stature * metres_per_unit:.2f} m).",
         logger="current",
     )
-    return joints, motion.fps
+    return joints, fps
 
 
 def _resample(xyz: np.ndarray, old: float, new: float) -> np.ndarray:
