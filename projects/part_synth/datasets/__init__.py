@@ -15,11 +15,12 @@ A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, reg
 """
 
 from part_synth.datasets.backgrounds import MedianBackgrounds, temporal_median
-from part_synth.datasets.collate import collate
+from part_synth.datasets.collate import collate, take_batch
 from part_synth.datasets.frame_datasets import FrameDataset, PoseFrameDataset
 from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
 from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 from part_synth.datasets.h36m_layout import Human36mFrames
+from part_synth.datasets.keypoint_clips import KeypointClipDataset
 from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
 from part_synth.datasets.multi_view import MultiViewDataset
 from part_synth.datasets.sampler import EpochSeededSampler
@@ -42,6 +43,7 @@ __all__ = [
     "FrameDataset",
     "FrameIndex",
     "Human36mFrames",
+    "KeypointClipDataset",
     "LoadBackground",
     "LoadFrames",
     "LoadPartLabels",
@@ -56,5 +58,6 @@ __all__ = [
     "collate",
     "load_unpaired_poses",
     "person_crop_pipeline",
+    "take_batch",
     "temporal_median",
 ]

@@ -168,3 +168,34 @@ def split_image_names(names: np.ndarray) -> tuple[list[str], np.ndarray, np.ndar
     row = {stem: i for i, stem in enumerate(stems)}
     run_rows = np.array([row[stem] for stem in run_stems], dtype=np.int32)
     return stems, run_rows[np.cumsum(starts) - 1], numbers.astype(np.int32)
+
+
+def read_detections(path: Path, count: int) -> np.ndarray:
+    """Read detected 2D joints.
+
+    Args:
+        path (Path): npy of (N, 17, 2) px, or (N, 17, 3) with scores.
+        count (int): N, frames of the annotation file.
+
+    Returns:
+        np.ndarray: (N, 17, 2) float64 px.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file of detected 2D joints {path}. Set `keypoint_file` to an npy of "
+            f"({count}, 17, 2) px, or leave it out for the annotated ones."
+        )
+    try:
+        points = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} can't be read as an npy of plain numbers ({error}).") from error
+    if points.ndim != 3 or points.shape[:2] != (count, 17) or points.shape[2] not in (2, 3):
+        raise ValueError(
+            f"{path} has shape {points.shape}, expected ({count}, 17, 2) or ({count}, 17, 3): one "
+            "row for each frame of the annotation file, joints in Human3.6M's order."
+        )
+    return points[..., :2].astype(np.float64)

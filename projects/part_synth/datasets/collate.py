@@ -10,6 +10,19 @@ from part_synth.registry import FUNCTIONS
 
 
 @FUNCTIONS.register_module()
+def take_batch(batch: dict | Sequence[dict]) -> dict:
+    """Hand on what the data set already made a batch of; collate single samples.
+
+    Args:
+        batch (dict | Sequence[dict]): What the data set's ``__getitems__`` returned.
+
+    Returns:
+        dict: See :func:`collate`.
+    """
+    return batch if isinstance(batch, dict) else collate(batch)
+
+
+@FUNCTIONS.register_module()
 def collate(samples: Sequence[dict]) -> dict:
     """Stack the inputs, list the data samples.
 

@@ -11,7 +11,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
+from part_synth.datasets.frame_index import FrameIndex
+from part_synth.datasets.frame_source import read_frames
 from part_synth.datasets.metainfo import h36m_metainfo
 from part_synth.datasets.transforms import person_crop_pipeline
 from part_synth.registry import DATASETS, TRANSFORMS
@@ -121,17 +122,7 @@ class FrameDataset(BaseDataset):
         return self._index
 
     def _read_index(self) -> FrameIndex:
-        if self.synthetic is not None:
-            from part_synth.datasets.synthetic import ensure_synthetic_mocap
-
-            ensure_synthetic_mocap(self.data_root, **self.synthetic)
-        layout = LAYOUTS.get(self.layout)
-        if layout is None:
-            raise ValueError(
-                f"There is no layout '{self.layout}'; registered are "
-                f"{', '.join(sorted(LAYOUTS.module_dict))}."
-            )
-        index = layout.from_disk(self.data_root, **self.layout_options)
+        index = read_frames(self.data_root, self.layout, self.synthetic, **self.layout_options)
         print_log(
             f"{type(self).__name__}: {len(index)} frames of "
             f"{len(np.unique(index.column('subject')))} people in "

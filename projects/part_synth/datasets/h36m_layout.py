@@ -14,6 +14,7 @@ from part_synth.datasets.annotation_file import (
     first_existing,
     read_annotations,
     read_cameras,
+    read_detections,
     require_root,
     split_image_names,
 )
@@ -118,6 +119,7 @@ class Human36mFrames(FrameIndex):
         part_dir: str = "parts",
         camera_file: str | None = "annotation_body3d/cameras.pkl",
         fps: float | None = None,
+        keypoint_file: str | None = None,
         require_labels: bool = True,
         check_images: bool = True,
     ) -> Human36mFrames:
@@ -138,6 +140,9 @@ class Human36mFrames(FrameIndex):
             camera_file (str | None): Camera file relative to the root; None = not calibrated.
             fps (float | None): Frames per second that frame numbers count. Default: what
                 ``clips.json`` says, else 50.
+            keypoint_file (str | None): Detected 2D joints in place of the annotated ones: npy of
+                (N, 17, 2 or 3) px in the order of the annotation file, relative to the root
+                (mmpose's ``joint_2d_det`` files).
             require_labels (bool): False accepts annotation files without joints.
             check_images (bool): Look for the first image of every clip.
 
@@ -163,6 +168,8 @@ class Human36mFrames(FrameIndex):
         else:
             path = root / ann_file
         arrays = read_annotations(path, require_labels)
+        if keypoint_file is not None:
+            arrays["part"][..., :2] = read_detections(root / keypoint_file, len(arrays["part"]))
         clips = _read_clips(root / "clips.json")
         stems, sequence_id, frame = split_image_names(arrays["imgname"])
         parsed = [parse_h36m_stem(stem) for stem in stems]

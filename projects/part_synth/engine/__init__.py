@@ -10,6 +10,7 @@ from .checkpoint_guard import (
 )
 from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
 from .epoch_seed_hook import EpochSeedHook
+from .lifting_hooks import KeypointAdapterHook, LiftingPriorsHook
 from .model_wrapper import MultiOptimDistributedDataParallel
 from .objective_schedule_hook import ObjectiveScheduleHook
 from .optim_wrapper_constructor import MultiOptimWrapperConstructor
@@ -23,6 +24,8 @@ __all__ = [
     "BadCaseHook",
     "CheckpointGuardHook",
     "EpochSeedHook",
+    "KeypointAdapterHook",
+    "LiftingPriorsHook",
     "MultiOptimDistributedDataParallel",
     "MultiOptimWrapperConstructor",
     "ObjectiveScheduleHook",

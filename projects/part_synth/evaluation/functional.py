@@ -157,12 +157,35 @@ def p_mpjpe_flip_tolerant(
     Returns:
         Error in mm.
     """
+    plain, flipped, mask = _plain_and_mirrored(pred, gt, visible)
+    better = _reduce(plain, mask, "pose") <= _reduce(flipped, mask, "pose")
+    return _reduce(torch.where(better[..., None], plain, flipped), mask, reduction)
+
+
+def depth_flip_share(pred: ArrayLike, gt: ArrayLike, visible: ArrayLike | None = None) -> Tensor:
+    """Share of poses whose depth mirror (z negated) fits the truth better than the pose itself.
+
+    Args:
+        pred: Predicted joints (*, K, 3), metres, camera frame.
+        gt: True joints (*, K, 3), metres, camera frame.
+        visible: Mask (*, K); None means all joints.
+
+    Returns:
+        Percent.
+    """
+    plain, flipped, mask = _plain_and_mirrored(pred, gt, visible)
+    worse = _reduce(plain, mask, "pose") > _reduce(flipped, mask, "pose")
+    return 100.0 * worse.double().mean()
+
+
+def _plain_and_mirrored(
+    pred: ArrayLike, gt: ArrayLike, visible: ArrayLike | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Aligned errors (*, K) of poses and of their depth mirrors, and the mask."""
     pred, gt, mask = _check_poses(pred, gt, visible)
     mirrored = pred * pred.new_tensor([1.0, 1.0, -1.0])
     plain = joint_errors(pred, gt, mask, "procrustes")
-    flipped = joint_errors(mirrored, gt, mask, "procrustes")
-    better = _reduce(plain, mask, "pose") <= _reduce(flipped, mask, "pose")
-    return _reduce(torch.where(better[..., None], plain, flipped), mask, reduction)
+    return plain, joint_errors(mirrored, gt, mask, "procrustes"), mask
 
 
 def pck(

@@ -33,7 +33,7 @@ class PoseMetric(BaseMetric):
     2D error is measured too. The meta key ``action`` gives the errors per action.
 
     Keys: ``mpjpe_mm``, ``n_mpjpe_mm``, ``p_mpjpe_mm``, ``p_mpjpe_flip_tolerant_mm``,
-    ``pck150_pct``, ``auc_pct``, ``pred_spread_mm``, ``gt_spread_mm``, ``kpt2d_err_pct``,
+    ``depth_flip_pct``, ``pck150_pct``, ``auc_pct``, ``pred_spread_mm``, ``gt_spread_mm``, ``kpt2d_err_pct``,
     ``baseline_mean_pose_p_mpjpe_mm``, ``baseline_random_pose_p_mpjpe_mm``; per action
     ``mpjpe_mm/Walk``, ``p_mpjpe_mm/Walk`` and the means over actions ``mpjpe_mm_action_mean``,
     ``p_mpjpe_mm_action_mean``.
@@ -150,6 +150,7 @@ def evaluate_poses(
         "n_mpjpe_mm": float(F.n_mpjpe(pred, gt, visible)),
         "p_mpjpe_mm": float(F.p_mpjpe(pred, gt, visible)),
         "p_mpjpe_flip_tolerant_mm": float(F.p_mpjpe_flip_tolerant(pred, gt, visible)),
+        "depth_flip_pct": float(F.depth_flip_share(pred, gt, visible)),
         "pck150_pct": float(F.pck(pred, gt, visible)),
         "auc_pct": float(F.auc(pred, gt, visible)),
         "pred_spread_mm": float(F.pose_spread(pred, template)) if finite else float("nan"),

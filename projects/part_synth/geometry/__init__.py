@@ -7,6 +7,7 @@ Map for users:
 - body frame: pose with the yaw removed, heading, canonical camera pose, mirror image;
 - kinematics: bone lengths, parent-relative directions, forward kinematics, rest pose;
 - articulation: limits of every joint with their clinical sources, violation and clamp;
+- lifting: the frame 2D poses are lifted in, and the way there from pixels;
 - procrustes: similarity alignment without reflection, scale alignment.
 """
 
@@ -29,25 +30,43 @@ from .kinematics import (
     pelvis_frame,
     swing,
 )
+from .lifting import (
+    BONES_TOTAL,
+    ROOT_DISTANCE,
+    aim_at,
+    aim_points,
+    bones_total,
+    flat_points,
+    lift_points,
+    turn_about_root,
+    unit_scale,
+)
 from .procrustes import procrustes_align, scale_align
 from .skeleton import H36M17, PART_FLIP_INDICES, PART_NAMES, Skeleton, skeleton_from_names
 
 __all__ = [
+    "BONES_TOTAL",
     "H36M17",
     "JOINT_LIMITS",
     "PART_FLIP_INDICES",
     "PART_NAMES",
     "REST_DIRECTIONS",
+    "ROOT_DISTANCE",
     "ArticulationLimits",
     "JointLimit",
     "Skeleton",
+    "aim_at",
+    "aim_points",
     "back_project",
     "body_yaw",
     "bone_lengths",
+    "bones_total",
     "camera_to_world",
     "canonicalise_camera_pose",
     "crop_intrinsics",
+    "flat_points",
     "forward_kinematics",
+    "lift_points",
     "local_directions",
     "mirror",
     "pelvis_frame",
@@ -57,6 +76,8 @@ __all__ = [
     "skeleton_from_names",
     "swing",
     "to_body_frame",
+    "turn_about_root",
+    "unit_scale",
     "view_angles",
     "view_rotation",
     "world_to_camera",

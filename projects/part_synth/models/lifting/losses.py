@@ -1,0 +1,226 @@
+"""Losses of the lifting cycle. Each is registered and reads one :class:`LiftingCycle`.
+
+Weights as published are known for Chen et al. (CVPR 2019): 10 for 2D, 0.001 for 3D, 1 for either
+discriminator; and for ElePose (CVPR 2022): 1 for 2D (L1), 3D (L2), deformation and flow, 50 for
+bones.
+
+Symbols: B clips, T frames, K joints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from part_synth.geometry import H36M17, ROOT_DISTANCE, bone_lengths
+from part_synth.registry import MODELS
+
+from .cycle import LiftingCycle
+
+
+@MODELS.register_module()
+class Cycle2DLoss(BaseModule):
+    """The first view must see the pose again that it saw (Chen et al. 2019).
+
+    Args:
+        loss_weight: Weight.
+        kind: ``'l1'`` or ``'l2'`` (squared).
+    """
+
+    def __init__(self, loss_weight: float = 10.0, kind: str = "l1") -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.difference = _difference(kind)
+
+    def forward(self, cycle: LiftingCycle) -> Tensor:
+        """Scalar."""
+        return self.loss_weight * self.difference(cycle.points_again, cycle.points)
+
+
+@MODELS.register_module()
+class Cycle3DLoss(BaseModule):
+    """The turned pose must be lifted from what the new view sees of it (Chen et al. 2019).
+
+    Args:
+        loss_weight: Weight.
+        kind: ``'l1'`` or ``'l2'`` (squared).
+    """
+
+    def __init__(self, loss_weight: float = 1.0, kind: str = "l2") -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.difference = _difference(kind)
+
+    def forward(self, cycle: LiftingCycle) -> Tensor:
+        """Scalar."""
+        return self.loss_weight * self.difference(cycle.relifted, cycle.turned)
+
+
+@MODELS.register_module()
+class DeformationLoss(BaseModule):
+    """The difference of two poses must survive the cycle (ElePose, CVPR 2022).
+
+    Args:
+        loss_weight: Weight.
+    """
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, cycle: LiftingCycle) -> Tensor:
+        """Scalar; the poses of a batch are paired by their order."""
+        before, after = cycle.joints.flatten(0, 1), cycle.joints_again.flatten(0, 1)
+        half = len(before) // 2
+        change = (before[:half] - before[-half:]) - (after[:half] - after[-half:])
+        return self.loss_weight * change.flatten(1).norm(dim=1).mean()
+
+
+@MODELS.register_module()
+class BoneRatioLoss(BaseModule):
+    """Bones must be as long, relative to each other, as people's are (ElePose, CVPR 2022).
+
+    Args:
+        ratios: Length of each bone, by child joint 1 .. K - 1, in any unit, of which only the
+            proportions count; or the path of 3D poses whose mean lengths are taken, see
+            :func:`~part_synth.evaluation.baselines.load_reference_poses`.
+        loss_weight: Weight.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: Not K - 1 positive numbers.
+    """
+
+    def __init__(self, ratios: Sequence[float] | str, loss_weight: float = 50.0) -> None:
+        super().__init__()
+        if isinstance(ratios, str):
+            from part_synth.evaluation import load_reference_poses
+
+            ratios = bone_lengths(load_reference_poses(ratios)).mean(0)
+        lengths = torch.as_tensor(ratios, dtype=torch.float32)
+        if lengths.shape != (H36M17.num_joints - 1,) or not (lengths > 0).all():
+            raise ValueError(
+                f"ratios must be {H36M17.num_joints - 1} positive bone lengths by child joint, got "
+                f"{ratios}"
+            )
+        self.loss_weight = loss_weight
+        self.register_buffer("ratios", lengths / lengths.mean(), persistent=False)
+
+    def forward(self, cycle: LiftingCycle) -> Tensor:
+        """Scalar."""
+        lengths = bone_lengths(cycle.joints)
+        relative = lengths / lengths.mean(-1, keepdim=True)
+        return self.loss_weight * (relative - self.ratios).square().mean()
+
+
+@MODELS.register_module()
+class FlowPriorLoss(BaseModule):
+    """What the new view sees must be likely under a flow fitted to 2D poses (ElePose, CVPR 2022).
+
+    Args:
+        prior: Config of the prior, ``part_synth.FlowPrior``; ``part_synth.LiftingPriorsHook`` fits
+            it before training.
+        loss_weight: Weight.
+    """
+
+    def __init__(self, prior: dict, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.prior = MODELS.build(prior)
+        self.loss_weight = loss_weight
+
+    def forward(self, cycle: LiftingCycle) -> Tensor:
+        """Scalar."""
+        return self.loss_weight * self.prior(cycle.seen.flatten(0, 1))
+
+
+class AdversarialLoss(BaseModule):
+    """Least-squares game between a critic and what it judges.
+
+    The pass of the lifter's loss uses the critic's weights detached, and the critic's own loss
+    detached poses: one backward pass then serves both, with any optimiser.
+
+    Args:
+        critic: Config of the network that judges.
+        loss_weight: Weight of the lifter's loss.
+        max_roll: Real and lifted poses are turned in the image by up to so many degrees before they
+            are judged, so that the critic does not learn the real ones by heart.
+        noise: Standard deviation of what is added to both before, in head-root distances.
+    """
+
+    def __init__(
+        self, critic: dict, loss_weight: float = 1.0, max_roll: float = 0.0, noise: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.critic = MODELS.build(critic)
+        self.loss_weight = loss_weight
+        self.max_roll = math.radians(max_roll)
+        self.noise = noise / ROOT_DISTANCE
+
+    def judged(self, points: Tensor) -> Tensor:
+        """What the critic sees of (B, T, K, 2) clips."""
+        raise NotImplementedError
+
+    def disturbed(self, points: Tensor) -> Tensor:
+        """(N, K, 2) poses turned in the image, with noise; each by its own draw."""
+        if self.max_roll:
+            angle = (torch.rand(len(points), 1, device=points.device) * 2 - 1) * self.max_roll
+            cos, sin = angle.cos(), angle.sin()
+            x, y = points.unbind(-1)
+            points = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
+        if self.noise:
+            points = points + self.noise * torch.randn_like(points)
+        return points
+
+    def forward(self, cycle: LiftingCycle, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sides of the game.
+
+        Args:
+            cycle: The cycle; ``seen`` is judged.
+            real: (B, T, K, 2) real clips, drawn independently of the cycle's.
+
+        Returns:
+            The loss of the lifter and the loss of the critic, scalars.
+        """
+        fake = self.disturbed(self.judged(cycle.seen))
+        frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
+        fool = (functional_call(self.critic, frozen, (fake,)) - 1).square().mean()
+        scores = self.critic(torch.cat([self.disturbed(self.judged(real)), fake.detach()]))
+        truth = scores[: -len(fake)]
+        judge = (truth - 1).square().mean() + scores[-len(fake) :].square().mean()
+        return self.loss_weight * fool, judge
+
+
+@MODELS.register_module()
+class PoseAdversarialLoss(AdversarialLoss):
+    """Single poses of the new view must look like real ones (Chen et al. 2019)."""
+
+    def judged(self, points: Tensor) -> Tensor:
+        """(B * T, K, 2) poses."""
+        return points.flatten(0, 1)
+
+
+@MODELS.register_module()
+class MotionAdversarialLoss(AdversarialLoss):
+    """Differences of successive frames of the new view must look real (Chen et al. 2019)."""
+
+    def judged(self, points: Tensor) -> Tensor:
+        """(B * (T - 1), K, 2) differences."""
+        if points.shape[1] < 2:
+            raise ValueError(
+                "MotionAdversarialLoss compares frames of a clip, but clips have 1 frame: set "
+                "num_frames=2 of the data set, or remove the loss."
+            )
+        return points.diff(dim=1).flatten(0, 1)
+
+
+def _difference(kind: str) -> nn.Module:
+    kinds = {"l1": F.l1_loss, "l2": F.mse_loss}
+    if kind not in kinds:
+        raise ValueError(f"kind must be one of {sorted(kinds)}, got {kind!r}")
+    return kinds[kind]
