@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from part_synth.geometry import (
+    BONES_TOTAL,
     H36M17,
     aim_at,
     aim_points,
@@ -26,17 +27,18 @@ def pose(generator):
 
 def test_lifting_undoes_projection(pose):
     joints = pose + pose.new_tensor([0.0, 0.0, 10.0])
-    points = flat_points(joints)
-    torch.testing.assert_close(points, joints[..., :2] / joints[..., 2:])
-    torch.testing.assert_close(lift_points(points, joints[..., 2] - 10.0), joints)
+    for c in (10.0, 7.0):
+        points = flat_points(joints, c)
+        torch.testing.assert_close(points, c * joints[..., :2] / joints[..., 2:])
+        torch.testing.assert_close(lift_points(points, joints[..., 2] - c, c), joints)
 
 
 def test_no_joint_comes_nearer_than_one():
-    points = torch.tensor([[[0.0, 0.0], [0.1, 0.2]]])
+    points = torch.tensor([[[0.0, 0.0], [1.0, 2.0]]])
     lifted = lift_points(points, torch.tensor([[0.0, -20.0]]))
     torch.testing.assert_close(lifted[0, 1], torch.tensor([0.1, 0.2, 1.0]))
     behind = flat_points(torch.tensor([[0.5, 0.5, -3.0]]))
-    torch.testing.assert_close(behind, torch.tensor([[0.5, 0.5]]))
+    torch.testing.assert_close(behind, torch.tensor([[5.0, 5.0]]))
 
 
 def test_lifted_offsets_have_the_right_gradient(generator):
@@ -72,9 +74,9 @@ def test_bones_total_is_the_sum_over_limbs(pose):
 
 def test_unit_scale_is_one_number_for_a_clip(pose):
     clips = pose[None, :, :, :2] * 37.0
-    scaled = clips * unit_scale(clips, 0.45)
+    scaled = clips * unit_scale(clips)
     assert scaled.shape == clips.shape
-    assert float(bones_total(scaled).mean()) == pytest.approx(0.45)
+    assert float(bones_total(scaled).mean()) == pytest.approx(BONES_TOTAL)
     # The root is the origin in every frame.
     factors = (scaled / clips)[0, :, 1:]
     torch.testing.assert_close(factors, factors[:1, :1, :1].expand_as(factors))

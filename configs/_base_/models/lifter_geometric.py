@@ -8,7 +8,7 @@ model = dict(
         type="part_synth.GeometricSelfSupervision",
         views=dict(type="part_synth.LearnedElevationViews", **_net),
         losses=dict(
-            cycle_2d=dict(type="part_synth.Cycle2DLoss", loss_weight=10.0),
+            cycle_2d=dict(type="part_synth.Cycle2DLoss", loss_weight=1.0),
             cycle_3d=dict(type="part_synth.Cycle3DLoss", loss_weight=1.0),
             deformation=dict(type="part_synth.DeformationLoss", loss_weight=1.0),
         ),

@@ -1,9 +1,10 @@
 """Geometry of lifting: 2D joints of a camera that looks at the root, and back to 3D.
 
 The lifting frame is a camera frame (x right, y down, z forward) whose optical axis goes through
-the root joint. Its unit makes the head about 1 away from the root; the root lies at (0, 0, c). 2D
-joints are x / z and y / z, so that the root is the origin and the head about 1 / c away. The
-convention with c = 10 is that of Chen et al. (CVPR 2019).
+the root joint. Its unit is the distance from head to root; the root lies at (0, 0, c). 2D joints
+are c x / z and c y / z: the root is the origin, and the head is again about 1 away. That is the
+convention of Chen et al. (CVPR 2019), c = 10, with 2D joints c times as large: one unit serves
+both, and c says how strong the perspective is and nothing else.
 
 Symbols: K joints, c distance of the root, T frames of one clip.
 """
@@ -17,16 +18,16 @@ from .skeleton import H36M17
 ROOT_DISTANCE = 10.0
 # No joint comes nearer to the camera than this (Chen et al. 2019).
 NEAREST = 1.0
-# All bones of a pose, as a camera sees them, add up to this at c = 10: foreshortening leaves about
-# three quarters of 5.7 head-root distances. One number for all poses keeps people equally large.
-BONES_TOTAL = 0.45
+# All bones of a pose, as a camera sees them, add up to this: foreshortening leaves about four
+# fifths of 5.7 head-root distances. One number for all poses keeps people equally large.
+BONES_TOTAL = 4.5
 
 _PARENTS = torch.tensor(H36M17.parents[1:])
 
 
 @full_precision
 def lift_points(points: Tensor, offsets: Tensor, distance: float = ROOT_DISTANCE) -> Tensor:
-    """Move 2D joints to their depths: ``X = (x, y, 1) max(1, c + d)``.
+    """Move 2D joints to their depths: ``X = (x / c, y / c, 1) max(1, c + d)``.
 
     Args:
         points: (*, K, 2) joints of the lifting frame's image, root at the origin.
@@ -41,14 +42,15 @@ def lift_points(points: Tensor, offsets: Tensor, distance: float = ROOT_DISTANCE
     """
     points = as_points(points, "points", (None, 2))
     depth = (distance + as_points(offsets, "offsets", (points.shape[-2],))).clamp_min(NEAREST)
-    return torch.cat([points * depth.unsqueeze(-1), depth.unsqueeze(-1)], dim=-1)
+    return torch.cat([points * (depth / distance).unsqueeze(-1), depth.unsqueeze(-1)], dim=-1)
 
 
-def flat_points(joints: Tensor) -> Tensor:
-    """Project joints of the lifting frame: (x / z, y / z); joints nearer than 1 as if at 1.
+def flat_points(joints: Tensor, distance: float = ROOT_DISTANCE) -> Tensor:
+    """Project joints of the lifting frame: (c x / z, c y / z); joints nearer than 1 as if at 1.
 
     Args:
         joints: (*, 3) lifting frame.
+        distance: c.
 
     Returns:
         (*, 2).
@@ -57,7 +59,7 @@ def flat_points(joints: Tensor) -> Tensor:
         ValueError: the trailing shape is not 3.
     """
     joints = as_points(joints, "joints", (3,))
-    return joints[..., :2] / joints[..., 2:].clamp_min(NEAREST)
+    return joints[..., :2] * (distance / joints[..., 2:].clamp_min(NEAREST))
 
 
 @full_precision

@@ -57,7 +57,7 @@ def run_cycle(
     """
     joints = lift_points(points, lifter(points), distance)
     turned = turn_about_root(joints, rotation)
-    seen = flat_points(turned)
+    seen = flat_points(turned, distance)
     scale = unit_scale(seen.detach())
     seen = seen * scale
     root = turned[..., :1, :]
@@ -73,5 +73,5 @@ def run_cycle(
         seen=seen,
         relifted=relifted,
         joints_again=joints_again,
-        points_again=flat_points(joints_again),
+        points_again=flat_points(joints_again, distance),
     )

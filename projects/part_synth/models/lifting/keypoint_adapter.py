@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from part_synth.geometry import unit_scale
 from part_synth.registry import MODELS
 
-from .networks import INPUT_GAIN, PoseCritic, ResidualMLP
+from .networks import PoseCritic, ResidualMLP
 
 
 @MODELS.register_module()
@@ -57,13 +57,13 @@ class KeypointAdapter(BaseModule):
         Returns:
             (B, K, 2) likewise.
         """
-        corrected = points + self._correction(points) / INPUT_GAIN
+        corrected = points + self._correction(points)
         corrected = corrected - corrected[:, :1]
         return corrected * unit_scale(corrected[:, None])[:, 0]
 
     def _correction(self, points: Tensor) -> Tensor:
         """(B, K, 2) in head-root distances."""
-        return self.net(INPUT_GAIN * points.flatten(1)).view_as(points)
+        return self.net(points.flatten(1)).view_as(points)
 
     def fit(
         self,

@@ -1,8 +1,8 @@
 """Losses of the lifting cycle. Each is registered and reads one :class:`LiftingCycle`.
 
-Weights as published are known for Chen et al. (CVPR 2019): 10 for 2D, 0.001 for 3D, 1 for either
-discriminator; and for ElePose (CVPR 2022): 1 for 2D (L1), 3D (L2), deformation and flow, 50 for
-bones.
+Weights as published are known for Chen et al. (CVPR 2019): 10 for 2D joints a tenth as large as
+ours (1 here, with L1), 0.001 for 3D, 1 for either discriminator; and for ElePose (CVPR 2022): 1 for
+2D (L1), 3D (L2), deformation and flow, 50 for bones.
 
 Symbols: B clips, T frames, K joints.
 """
@@ -18,7 +18,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from part_synth.geometry import H36M17, ROOT_DISTANCE, bone_lengths
+from part_synth.geometry import H36M17, bone_lengths
 from part_synth.registry import MODELS
 
 from .cycle import LiftingCycle
@@ -33,7 +33,7 @@ class Cycle2DLoss(BaseModule):
         kind: ``'l1'`` or ``'l2'`` (squared).
     """
 
-    def __init__(self, loss_weight: float = 10.0, kind: str = "l1") -> None:
+    def __init__(self, loss_weight: float = 1.0, kind: str = "l1") -> None:
         super().__init__()
         self.loss_weight = loss_weight
         self.difference = _difference(kind)
@@ -160,7 +160,7 @@ class AdversarialLoss(BaseModule):
         self.critic = MODELS.build(critic)
         self.loss_weight = loss_weight
         self.max_roll = math.radians(max_roll)
-        self.noise = noise / ROOT_DISTANCE
+        self.noise = noise
 
     def judged(self, points: Tensor) -> Tensor:
         """What the critic sees of (B, T, K, 2) clips."""

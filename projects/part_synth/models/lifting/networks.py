@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from part_synth.registry import MODELS
 
 _SLOPE = 0.01
-# Inputs are about 1 / c large; layers like numbers about 1.
-INPUT_GAIN = 10.0
 
 
 class ResidualBlock(nn.Module):
@@ -189,10 +187,10 @@ class PoseCritic(BaseModule):
 
     def forward(self, points: Tensor) -> Tensor:
         """(*, K, 2) poses, or differences of poses, to (*) numbers, float32."""
-        return self.net(INPUT_GAIN * points.flatten(-2)).squeeze(-1).float()
+        return self.net(points.flatten(-2)).squeeze(-1).float()
 
 
 def _offsets(net: nn.Module, features: Tensor) -> Tensor:
     """Depths (*, K) behind the root from flat 2D poses (*, C)."""
-    offsets = net(INPUT_GAIN * features).float()
+    offsets = net(features).float()
     return offsets - offsets[..., :1]

@@ -14,7 +14,7 @@ from torch import Tensor
 from part_synth.geometry import view_rotation
 from part_synth.registry import MODELS
 
-from .networks import INPUT_GAIN, ResidualMLP
+from .networks import ResidualMLP
 
 
 def _azimuth(like: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class LearnedElevationViews(BaseModule):
         Returns:
             (B,) rad, positive where the camera looks down.
         """
-        raw = self.net(INPUT_GAIN * points.flatten(-2)).float().squeeze(-1).mean(-1)
+        raw = self.net(points.flatten(-2)).float().squeeze(-1).mean(-1)
         return self.max_elevation * torch.tanh(raw)
 
     def forward(self, points: Tensor) -> Tensor:

@@ -1,0 +1,161 @@
+"""Every shipped lifter config trains, tests and resumes on small made data in its layout."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
+from tiny_runs import ROOT, run
+
+CONFIGS = {
+    "lifter_cmu": "h36m",
+    "lifter_cmu_chen2019": "h36m",
+    "lifter_supervised_cmu": "h36m",
+    "lifter_synthetic": "h36m",
+    "lifter_h36m": "h36m",
+    "lifter_3dhp": "3dhp",
+}
+# Sizes that a test can afford; everything else is as shipped.
+SMALL = [
+    "train_dataloader.batch_size=8",
+    "train_dataloader.sampler.samples_per_epoch=32",
+    "default_hooks.logger.interval=1",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), parts=False)
+    make_tiny_3dhp(root / "3dhp", subjects=("S1", "S8"))
+    return {
+        "h36m": root / "h36m",
+        "3dhp": root / "3dhp",
+        "poses": make_unpaired_poses(root / "unpaired.npz", frames=150),
+    }
+
+
+def options(config, data, epochs):
+    """--cfg-options that point a shipped config to the tiny data."""
+    splits = ("train", "val", "test")
+    chosen = [
+        *SMALL,
+        *(f"{s}_dataloader.dataset.data_root={data[CONFIGS[config]]}" for s in splits),
+        *(f"{s}_evaluator.reference_poses={data['poses']}" for s in ("val", "test")),
+        f"train_cfg.max_epochs={epochs}",
+    ]
+    if "supervised" not in config and "chen" not in config:
+        chosen.append(f"model.objective.losses.bones.ratios={data['poses']}")
+    if config == "lifter_synthetic":
+        chosen += [f"{s}_dataloader.dataset.synthetic=None" for s in splits]
+    if config in ("lifter_h36m", "lifter_3dhp"):
+        # The tiny sets have fewer people than the protocol.
+        chosen += ["train_dataloader.dataset.subjects=[S1]", "val_dataloader.dataset.frame_step=1"]
+        chosen += ["test_dataloader.dataset.frame_step=1"]
+    if config == "lifter_h36m":
+        # The tiny set keeps S8 in a file of its own.
+        chosen.append("val_dataloader.dataset.split=val")
+    return chosen
+
+
+def train(config, data, work, monkeypatch, *arguments, epochs=1, extra=()):
+    monkeypatch.delenv("RANK", raising=False)
+    path = ROOT / "configs" / f"{config}.py"
+    chosen = [*options(config, data, epochs), *extra]
+    status = run(
+        "train", path, "--work-dir", work, *arguments, monkeypatch=monkeypatch, options=chosen
+    )
+    assert not status
+    return path
+
+
+def logged(work):
+    """{(epoch, iteration): losses} over all runs of a work directory."""
+    found = {}
+    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
+        for line in log.read_text().splitlines():
+            record = json.loads(line)
+            if "epoch" in record:
+                found[record["epoch"], record["step"]] = {
+                    key: value for key, value in record.items() if "loss" in key
+                }
+    return found
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_trains_and_tests(config, data, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    path = train(config, data, work, monkeypatch)
+    results = json.loads((work / "results.json").read_text())
+    for key in ("mpjpe_mm", "n_mpjpe_mm", "p_mpjpe_mm", "depth_flip_pct", "untrained/p_mpjpe_mm"):
+        assert math.isfinite(results[key])
+    assert results["baseline_mean_pose_p_mpjpe_mm"] < results["baseline_random_pose_p_mpjpe_mm"]
+    assert list(work.glob("*/predictions/epoch_*.png"))
+    losses = next(iter(logged(work).values()))
+    assert all(math.isfinite(value) for value in losses.values())
+    expected = {
+        "lifter_supervised_cmu": {"loss_mpjpe"},
+        "lifter_cmu_chen2019": {"loss_cycle_2d", "loss_cycle_3d", "loss_pose", "loss_pose_critic"}
+        | {"loss_motion", "loss_motion_critic"},
+    }.get(config)
+    expected = expected or {"loss_cycle_2d", "loss_cycle_3d", "loss_bones", "loss_deformation"} | {
+        "loss_pose",
+        "loss_pose_critic",
+    }
+    assert set(losses) - {"loss"} == expected
+
+    # tools/test.py reproduces the last row from the best checkpoint.
+    out = tmp_path / "metrics.json"
+    best = next(work.glob("best_p_mpjpe_mm_*.pth"))
+    status = run(
+        "test",
+        path,
+        best,
+        "--work-dir",
+        tmp_path / "test",
+        "--out",
+        out,
+        monkeypatch=monkeypatch,
+        options=options(config, data, 1),
+    )
+    assert not status
+    assert json.loads(out.read_text())["p_mpjpe_mm"] == pytest.approx(results["p_mpjpe_mm"])
+
+
+@pytest.mark.parametrize("name", ["cycle_2d", "cycle_3d", "bones", "deformation"])
+def test_each_loss_can_be_switched_off(name, data, tmp_path, monkeypatch):
+    extra = [f"model.objective.losses.{name}=None"]
+    train("lifter_cmu", data, tmp_path, monkeypatch, "--no-validate", extra=extra)
+    losses = next(iter(logged(tmp_path).values()))
+    assert f"loss_{name}" not in losses
+    assert "loss_pose" in losses
+
+
+def test_without_a_game_no_real_clips_are_needed(data, tmp_path, monkeypatch):
+    extra = ["model.objective.adversarial.pose=None", "train_dataloader.dataset.real=False"]
+    train("lifter_cmu", data, tmp_path, monkeypatch, "--no-validate", extra=extra)
+    assert not any("critic" in name for name in next(iter(logged(tmp_path).values())))
+
+
+def test_a_game_without_real_clips_is_explained(data, tmp_path, monkeypatch, capsys):
+    path = ROOT / "configs" / "lifter_cmu.py"
+    chosen = [*options("lifter_cmu", data, 1), "train_dataloader.dataset.real=False"]
+    arguments = [path, "--work-dir", tmp_path, "--no-validate"]
+    assert run("train", *arguments, monkeypatch=monkeypatch, options=chosen) == 2
+    assert "set real=True" in capsys.readouterr().err
+
+
+def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypatch):
+    train("lifter_cmu", data, tmp_path / "whole", monkeypatch, epochs=3)
+    train("lifter_cmu", data, tmp_path / "broken", monkeypatch, "--no-validate", epochs=3)
+    # As if killed in the third epoch: its checkpoint and all later traces are gone.
+    (tmp_path / "broken" / "epoch_3.pth").unlink()
+    (tmp_path / "broken" / "last_checkpoint").write_text(str(tmp_path / "broken" / "epoch_2.pth"))
+    for log in (tmp_path / "broken").glob("*/vis_data/scalars.json"):
+        log.unlink()
+    train("lifter_cmu", data, tmp_path / "broken", monkeypatch, "--resume", "auto", epochs=3)
+    whole, resumed = logged(tmp_path / "whole"), logged(tmp_path / "broken")
+    assert {epoch for epoch, _ in resumed} == {3}
+    last = {key: losses for key, losses in whole.items() if key[0] == 3}
+    assert last == resumed and len(last) == 4
