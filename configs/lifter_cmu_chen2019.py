@@ -5,11 +5,15 @@ _base_ = ["lifter_cmu.py"]
 # model
 _critic = dict(type="part_synth.PoseCritic", width=384, num_blocks=2)
 model = dict(
+    distance=10.0,
     objective=dict(
         views=dict(_delete_=True, type="part_synth.UniformViews", max_elevation=20.0),
         losses=dict(bones=None, deformation=None),
-        adversarial=dict(motion=dict(type="part_synth.MotionAdversarialLoss", critic=_critic)),
-    )
+        adversarial=dict(
+            pose=dict(loss_weight=1.0),
+            motion=dict(type="part_synth.MotionAdversarialLoss", critic=_critic),
+        ),
+    ),
 )
 
 # loaders

@@ -11,7 +11,7 @@ model = dict(
     objective=dict(
         losses=dict(
             bones=dict(
-                type="part_synth.BoneRatioLoss", ratios={{_base_.reference_poses}}, loss_weight=2.0
+                type="part_synth.BoneRatioLoss", ratios={{_base_.reference_poses}}, loss_weight=10.0
             )
         )
     )

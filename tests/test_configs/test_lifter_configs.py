@@ -27,8 +27,8 @@ SMALL = [
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), parts=False)
-    make_tiny_3dhp(root / "3dhp", subjects=("S1", "S8"))
+    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=60, parts=False)
+    make_tiny_3dhp(root / "3dhp", subjects=("S1", "S8"), frames=60)
     return {
         "h36m": root / "h36m",
         "3dhp": root / "3dhp",

@@ -36,7 +36,7 @@ def runner(h36m_root):
 
 
 def test_what_is_not_fitted_is_fitted_to_the_training_poses(runner):
-    LiftingPriorsHook(seed=5, options={"Fittable": {"steps": 7}}).before_train(runner)
+    LiftingPriorsHook(options={"Fittable": {"steps": 7, "seed": 5}}).before_train(runner)
     prior, old = runner.model["prior"], runner.model["old"]
     assert torch.equal(prior.points, runner.train_dataloader.dataset.all_points())
     assert (prior.seed, prior.steps) == (5, 7)

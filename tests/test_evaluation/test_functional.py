@@ -264,3 +264,11 @@ def test_perfect_and_empty_part_maps():
 def test_errors_say_what_was_wrong(call, words):
     with pytest.raises(ValueError, match=words):
         call(np.ones((2, 17, 3)))
+
+
+def test_depth_flip_share_counts_poses_that_fit_better_mirrored():
+    true = torch.randn(40, 17, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    pred = true.clone()
+    pred[:10, :, 2] *= -1
+    assert float(F.depth_flip_share(pred, true)) == 25.0
+    assert float(F.depth_flip_share(true, true)) == 0.0

@@ -17,11 +17,11 @@ from part_synth.evaluation.results_page import (
     results_markdown,
 )
 
-_TITLE = "# Results on the embedded data set, people never seen in training\n\n"
+_TITLE = "# Results on the embedded data set, people never seen in training"
 _NOTES = "notes.md"
 _NOTE = (
-    "Medians over the seeds given. All rows are made by "
-    "`python tools/analysis/results.py page` from the JSON files beside this page.\n\n"
+    "Medians over the seeds given. All rows are made by `python tools/analysis/results.py page` "
+    "(for a folder of results: `--folder FOLDER page`) from the JSON files beside this page.\n\n"
 )
 
 
@@ -52,9 +52,11 @@ def main() -> None:
         return
     records = load_records(folder)
     notes = folder / _NOTES
-    page = [_TITLE, _NOTE, results_markdown(records), "\n![validation](validation.png)\n"]
-    # What a table can't say is written by hand.
-    page.append("\n" + notes.read_text() if notes.is_file() else "")
+    # What a table can't say is written by hand, the title too if it begins with one.
+    words = notes.read_text() if notes.is_file() else ""
+    title, words = words.split("\n", 1) if words.startswith("# ") else (_TITLE, words)
+    page = [title, "\n\n", _NOTE, results_markdown(records), "\n![validation](validation.png)\n"]
+    page.append("\n" + words.lstrip("\n") if words else "")
     (folder / "README.md").write_text("".join(page))
     plot_validation(records, folder / "validation.png")
 

@@ -4,6 +4,8 @@ _net = dict(width=384, num_blocks=2)
 model = dict(
     type="part_synth.LiftingModel",
     lifter=dict(type="part_synth.FrameLifter", **_net),
+    # A person 0.7 m from head to root, 5 m away.
+    distance=7.0,
     objective=dict(
         type="part_synth.GeometricSelfSupervision",
         views=dict(type="part_synth.LearnedElevationViews", **_net),
@@ -16,6 +18,7 @@ model = dict(
             pose=dict(
                 type="part_synth.PoseAdversarialLoss",
                 critic=dict(type="part_synth.PoseCritic", **_net),
+                loss_weight=3.0,
             ),
         ),
     ),

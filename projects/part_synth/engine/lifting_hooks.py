@@ -19,16 +19,14 @@ class LiftingPriorsHook(Hook):
     came with a checkpoint (``load_from`` or ``--resume``) is kept. All ranks fit the same.
 
     Args:
-        seed: Seed of the fits.
         options: Further arguments of ``fit`` by the class's name, such as
-            ``dict(FlowPrior=dict(steps=2000))``.
+            ``dict(FlowPrior=dict(steps=2000, seed=1))``.
     """
 
     # Before the untrained network is tested and before moving averages copy the weights.
     priority = "VERY_HIGH"
 
-    def __init__(self, seed: int = 0, options: dict[str, dict] | None = None) -> None:
-        self.seed = seed
+    def __init__(self, options: dict[str, dict] | None = None) -> None:
         self.options = options or {}
 
     def before_train(self, runner) -> None:
@@ -42,7 +40,7 @@ class LiftingPriorsHook(Hook):
                 device = next(model.parameters()).device
                 points = _training_set(runner).all_points().to(device)
             runner.logger.info(f"Fitting {name} to {len(points)} 2D poses.")
-            module.fit(points, seed=self.seed, **self.options.get(type(module).__name__, {}))
+            module.fit(points, **self.options.get(type(module).__name__, {}))
 
 
 @HOOKS.register_module()

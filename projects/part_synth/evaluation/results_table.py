@@ -19,6 +19,7 @@ COLUMNS = (
     ("AUC %", "auc_pct"),
     ("part mIoU %", "part_miou_pct"),
     ("fg IoU %", "fg_iou_pct"),
+    ("depth flips %", "depth_flip_pct"),
     ("spread mm", "pred_spread_mm"),
 )
 MEAN_POSE_NAME = "mean pose (canonical)"

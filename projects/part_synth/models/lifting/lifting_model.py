@@ -24,6 +24,8 @@ class LiftingModel(BaseModel):
     Args:
         lifter: Config of the network, ``part_synth.FrameLifter`` or ``part_synth.ClipLifter``.
         objective: Config of what trains it; None for a model that only lifts.
+        infill: Config of what fills missing joints for :func:`part_synth.apis.lift`; fitted to the
+            2D poses of the training set by ``part_synth.LiftingPriorsHook``.
         distance: c, distance of the root in the lifting frame, in head-root distances.
         flip_test: Average the poses lifted from the 2D pose and from its mirror image.
         bones_total: Size of the predicted people: length of all bones together, metres.
@@ -33,6 +35,7 @@ class LiftingModel(BaseModel):
         self,
         lifter: dict,
         objective: dict | None = None,
+        infill: dict | None = None,
         distance: float = ROOT_DISTANCE,
         flip_test: bool = True,
         bones_total: float = ADULT_BONES_TOTAL,
@@ -42,6 +45,7 @@ class LiftingModel(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.lifter = MODELS.build(lifter)
         self.objective = None if objective is None else MODELS.build(objective)
+        self.infill = MODELS.build(infill or {"type": "part_synth.KeypointInfill"})
         self.distance = distance
         self.flip_test = flip_test
         self.bones_total = bones_total
