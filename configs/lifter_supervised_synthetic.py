@@ -1,0 +1,16 @@
+# The same lifter with the 3D labels of every training frame of the embedded data set: the ceiling.
+_base_ = ["lifter_supervised_cmu.py"]
+data_root = "data/synthetic_mocap/"
+synthetic = dict(subjects=(32, 4, 4), cameras=4, frames_per_subject=100, size=128, seed=0)
+reference_poses = data_root + "unpaired_poses.npz"
+_source = dict(data_root=data_root, synthetic=synthetic)
+
+
+# loaders
+train_dataloader = dict(dataset=_source)
+val_dataloader = dict(dataset=dict(**_source, frame_step=1))
+test_dataloader = dict(dataset=_source)
+
+# evaluators
+val_evaluator = dict(reference_poses=reference_poses)
+test_evaluator = dict(reference_poses=reference_poses)
