@@ -1,5 +1,5 @@
-# 3D from the 2D joints of MPI-INF-3DHP, without any 3D pose of its people. Mean lengths of bones are
-# those of the embedded data set, whose skeleton is not quite the same.
+# 3D from the 2D joints of MPI-INF-3DHP, without any 3D pose of its people. Mean lengths of bones
+# are those of the embedded data set, whose skeleton is not quite the same.
 _base_ = [
     "_base_/schedules/lifter.py",
     "_base_/models/lifter_geometric.py",

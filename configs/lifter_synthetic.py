@@ -1,5 +1,5 @@
-# 3D from the 2D joints of the embedded data set, without any 3D pose. Bone lengths are means over the
-# unpaired poses, of people who are in no video.
+# 3D from the 2D joints of the embedded data set, without any 3D pose. Bone lengths are means over
+# the unpaired poses, of people who are in no video.
 _base_ = [
     "_base_/schedules/lifter.py",
     "_base_/models/lifter_geometric.py",

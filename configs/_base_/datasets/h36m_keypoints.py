@@ -1,6 +1,6 @@
 # 2D joints of Human3.6M in mmpose's preprocessed layout (annotation_body3d/; images are not read).
 # Protocol: S1, S5, S6, S7, S8 to train, S9, S11 to test. S8 is kept back to choose the checkpoint.
-# Detected 2D joints: layout_options=dict(keypoint_file='joint_2d_det/...npy') of a loader's dataset.
+# Detected 2D joints: layout_options=dict(keypoint_file='joint_2d_det/FILE.npy') of each dataset.
 _base_ = ["keypoints.py"]
 data_root = "data/h36m/"
 # For the baselines and the mean lengths of bones; its 3D poses train nothing.
