@@ -57,11 +57,22 @@ class LearnedElevationViews(BaseModule):
     looks from an elevation drawn from a normal distribution with the mean and standard deviation of
     the batch's predictions.
 
+    A person seen from above and the depth mirror of that person seen from below look alike but for
+    perspective and the way that joints bend. Which of the two a lifter falls into is decided in its
+    first steps; in these the elevation is held at ``first_elevation``, because cameras look down
+    more often than up.
+
     Args:
         num_joints: K.
         width: Width of the network.
         num_blocks: Its residual blocks.
         max_elevation: Bound of the predictions and of what is drawn, degrees.
+        first_elevation: Elevation in the first steps, and about what an untrained network predicts,
+            degrees.
+        hold: Training steps for which the elevation is held.
+
+    Raises:
+        ValueError: ``first_elevation`` is not within the bound.
     """
 
     def __init__(
@@ -70,11 +81,22 @@ class LearnedElevationViews(BaseModule):
         width: int = 1024,
         num_blocks: int = 2,
         max_elevation: float = 60.0,
+        first_elevation: float = 10.0,
+        hold: int = 1000,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if not abs(first_elevation) < max_elevation:
+            raise ValueError(
+                f"first_elevation must lie within max_elevation, got {first_elevation} and "
+                f"{max_elevation} degrees."
+            )
         self.net = ResidualMLP(2 * num_joints, 1, width, num_blocks)
         self.max_elevation = math.radians(max_elevation)
+        self.first_elevation = math.radians(first_elevation)
+        self.hold = hold
+        # Part of checkpoints: a resumed run holds no longer than an unbroken one.
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def predict(self, points: Tensor) -> Tensor:
         """Elevation of the camera above the horizon for each clip.
@@ -86,11 +108,17 @@ class LearnedElevationViews(BaseModule):
             (B,) rad, positive where the camera looks down.
         """
         raw = self.net(points.flatten(-2)).float().squeeze(-1).mean(-1)
-        return self.max_elevation * torch.tanh(raw)
+        first = math.atanh(self.first_elevation / self.max_elevation)
+        return self.max_elevation * torch.tanh(raw + first)
 
     def forward(self, points: Tensor) -> Tensor:
         """Draw one view for each clip; see :meth:`UniformViews.forward`."""
-        seen = self.predict(points)
+        if self.training:
+            self.steps += 1
+        if self.steps <= self.hold:
+            seen = points.new_full((len(points),), self.first_elevation)
+        else:
+            seen = self.predict(points)
         spread = seen.std(correction=0) if len(seen) > 1 else seen.new_zeros(())
         drawn = seen.mean() + spread * torch.randn_like(seen)
         drawn = drawn.clamp(-self.max_elevation, self.max_elevation)
