@@ -40,16 +40,16 @@ def prediction_row(
     gt_joints = _first(data_sample, "gt_instances", "lifting_target")
     if gt_joints is not None and gt_joints.shape != joints.shape:
         gt_joints = None
-    gt_keypoints = _crop_pixels(_first(data_sample, "gt_instances", "crop_keypoints"), image)
-    if image is None and gt_keypoints is None:
+    keypoints = _crop_pixels(_first(data_sample, "pred_instances", "crop_keypoints"), image)
+    if image is None and keypoints is None:
         # What a lifter was given; the sheet fits it into the cell.
-        gt_keypoints = _first(data_sample, "gt_instances", "keypoints")
+        keypoints = _first(data_sample, "gt_instances", "keypoints")
     return PredictionRow(
         joints=joints,
         gt_joints=gt_joints,
         image=image,
-        keypoints=_crop_pixels(_first(data_sample, "pred_instances", "crop_keypoints"), image),
-        gt_keypoints=gt_keypoints,
+        keypoints=keypoints,
+        gt_keypoints=_crop_pixels(_first(data_sample, "gt_instances", "crop_keypoints"), image),
         part_labels=_first(data_sample, "pred_fields", "part_labels"),
         gt_part_labels=_first(data_sample, "gt_fields", "part_labels"),
         gravity=_gravity(data_sample.metainfo.get("camera_rotation")),
