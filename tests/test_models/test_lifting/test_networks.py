@@ -41,9 +41,9 @@ def test_middle_is_the_middle_of_the_whole(lifter, clips):
     torch.testing.assert_close(lifter.middle(window), whole)
 
 
-def test_clip_lifter_needs_neighbours():
-    with pytest.raises(ValueError, match="reach must be at least 1"):
-        ClipLifter(reach=0)
+def test_a_negative_reach_is_refused():
+    with pytest.raises(ValueError, match="reach must be at least 0"):
+        ClipLifter(reach=-1)
 
 
 def test_critic_gives_one_number_a_pose(clips):

@@ -66,56 +66,6 @@ class ResidualMLP(nn.Sequential):
 
 
 @MODELS.register_module()
-class FrameLifter(BaseModule):
-    """Depth offsets of single 2D poses, by a residual MLP.
-
-    Args:
-        num_joints: K.
-        width: W.
-        num_blocks: Residual blocks.
-        dropout: Share of features left out in training.
-
-    Attributes:
-        num_frames: Frames that one pose is lifted from.
-    """
-
-    num_frames = 1
-
-    def __init__(
-        self,
-        num_joints: int = 17,
-        width: int = 1024,
-        num_blocks: int = 4,
-        dropout: float = 0.0,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        self.net = ResidualMLP(2 * num_joints, num_joints, width, num_blocks, dropout)
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Lift.
-
-        Args:
-            points: (B, T, K, 2) joints in the image of the lifting frame.
-
-        Returns:
-            (B, T, K) depth of each joint behind the root, float32.
-        """
-        return _offsets(self.net, points.flatten(-2))
-
-    def middle(self, points: Tensor) -> Tensor:
-        """Lift the middle frame alone.
-
-        Args:
-            points: (B, num_frames, K, 2) joints in the image of the lifting frame.
-
-        Returns:
-            (B, K) depth of each joint behind the root, float32.
-        """
-        return self(points)[:, 0]
-
-
-@MODELS.register_module()
 class ClipLifter(BaseModule):
     """Depth offsets of all frames of a clip, each seen with its neighbours in time.
 
@@ -131,6 +81,9 @@ class ClipLifter(BaseModule):
 
     Attributes:
         num_frames: Frames that one pose is lifted from, ``2 * reach + 1``.
+
+    Raises:
+        ValueError: ``reach`` is negative.
     """
 
     def __init__(
@@ -143,8 +96,8 @@ class ClipLifter(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if reach < 1:
-            raise ValueError(f"reach must be at least 1 frame, got {reach}; FrameLifter has none.")
+        if reach < 0:
+            raise ValueError(f"reach must be at least 0 frames, got {reach}.")
         self.reach = reach
         self.num_frames = 2 * reach + 1
         self.net = ResidualMLP(
@@ -152,17 +105,58 @@ class ClipLifter(BaseModule):
         )
 
     def forward(self, points: Tensor) -> Tensor:
-        """Lift; see :meth:`FrameLifter.forward`."""
+        """Lift.
+
+        Args:
+            points: (B, T, K, 2) joints in the image of the lifting frame.
+
+        Returns:
+            (B, T, K) depth of each joint behind the root, float32.
+        """
         flat = points.flatten(-2)
         before = flat[:, :1].expand(-1, self.reach, -1)
         after = flat[:, -1:].expand(-1, self.reach, -1)
         # (B, T, 2K, num_frames)
         windows = torch.cat([before, flat, after], dim=1).unfold(1, self.num_frames, 1)
-        return _offsets(self.net, windows.transpose(-1, -2).flatten(-2))
+        return self._offsets(windows.transpose(-1, -2).flatten(-2))
 
     def middle(self, points: Tensor) -> Tensor:
-        """Lift the middle frame alone; see :meth:`FrameLifter.middle`."""
-        return _offsets(self.net, points.flatten(1))
+        """Lift the middle frame alone.
+
+        Args:
+            points: (B, num_frames, K, 2) joints in the image of the lifting frame.
+
+        Returns:
+            (B, K) depth of each joint behind the root, float32.
+        """
+        return self._offsets(points.flatten(1))
+
+    def _offsets(self, features: Tensor) -> Tensor:
+        """Depths (*, K) behind the root from flat 2D poses (*, 2 K num_frames)."""
+        offsets = self.net(features).float()
+        return offsets - offsets[..., :1]
+
+
+@MODELS.register_module()
+class FrameLifter(ClipLifter):
+    """Depth offsets of single 2D poses: a :class:`ClipLifter` that looks at no neighbours.
+
+    Args:
+        num_joints: K.
+        width: W.
+        num_blocks: Residual blocks.
+        dropout: Share of features left out in training.
+    """
+
+    def __init__(
+        self,
+        num_joints: int = 17,
+        width: int = 1024,
+        num_blocks: int = 4,
+        dropout: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(num_joints, 0, width, num_blocks, dropout, init_cfg)
 
 
 @MODELS.register_module()
@@ -188,9 +182,3 @@ class PoseCritic(BaseModule):
     def forward(self, points: Tensor) -> Tensor:
         """(*, K, 2) poses, or differences of poses, to (*) numbers, float32."""
         return self.net(points.flatten(-2)).squeeze(-1).float()
-
-
-def _offsets(net: nn.Module, features: Tensor) -> Tensor:
-    """Depths (*, K) behind the root from flat 2D poses (*, C)."""
-    offsets = net(features).float()
-    return offsets - offsets[..., :1]
