@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
-from tiny_runs import ROOT, run
+from tiny_runs import ROOT, launch, run
 
 CONFIGS = [
     "lifter_cmu",
@@ -188,3 +188,22 @@ def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypat
     assert {epoch for epoch, _ in resumed} == {3}
     last = {key: losses for key, losses in whole.items() if key[0] == 3}
     assert last == resumed and len(last) == 4
+
+
+def test_two_processes_keep_the_same_weights(data, tmp_path):
+    """In the first steps the network of the elevation has no gradient."""
+    config, work = tmp_path / "two_processes.py", tmp_path / "work"
+    config.write_text(
+        f"_base_ = [{str(ROOT / 'configs' / 'lifter_cmu.py')!r}]\n"
+        'custom_imports = dict(imports=["tiny_project"], allow_failed_imports=False)\n'
+        'default_hooks = dict(weights=dict(type="WeightSumHook"))\n'
+    )
+    chosen = [*options("lifter_cmu", data, 2), "env_cfg.dist_cfg.backend=gloo"]
+    chosen.append("model.objective.views.hold=3")
+    result = launch(
+        tmp_path, "dist_train.sh", config, 2, "--work-dir", work, "--cfg-options", *chosen
+    )
+    assert result.returncode == 0, result.stderr
+    weights = [(work / f"weights.{rank}.txt").read_text() for rank in (0, 1)]
+    assert weights[0] == weights[1]
+    assert math.isfinite(json.loads((work / "results.json").read_text())["p_mpjpe_mm"])

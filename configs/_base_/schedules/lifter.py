@@ -1,6 +1,10 @@
 # Lifting on a processor: 16 epochs of 1,000 steps, less than ten minutes on one core.
 _base_ = ["../default_runtime.py"]
 
+# runtime
+# Of several processes: the elevation's network rests while the elevation is held.
+find_unused_parameters = True
+
 # optimizer
 # bfloat16 makes a step several times faster on processors that have it. beta1 = 0.5 as usual in
 # adversarial training.
