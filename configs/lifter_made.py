@@ -2,7 +2,7 @@
 # cameras, with detector-like noise of 5 px, and no 3D pose but mean lengths of bones. Data:
 # python tools/dataset_converters/make_synthetic.py --out data/synthetic_mocap
 # python tools/dataset_converters/cmu_mocap.py data/synthetic_mocap/unpaired_poses.npz --fps 10 \
-#     --out data/made_mocap --noise 5
+#     --out data/made_mocap --noise 5 --vary-bones 0.12
 # It is chosen on people of its own; tested on real motion capture (lifter_cmu.py's data).
 _base_ = ["lifter_cmu.py"]
 data_root = "data/made_mocap/"

@@ -230,6 +230,7 @@ def test_meta_and_summary(made, motions):
         "seed": 0,
         "cameras": 4,
         "amc_fps": 120.0,
+        "vary_bones": 0.0,
     }
     assert meta["notices"] == [LICENCE]
     text = summary(meta)
@@ -427,3 +428,31 @@ def test_a_broken_off_run_leaves_nothing(motions, tmp_path, monkeypatch):
             make_mocap_benchmark(recipe, tmp_path / name, force=True)
     assert all_bytes(tmp_path / "set") == before
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_bones_vary_by_person_and_alike_on_both_sides(motions, tmp_path):
+    plain, varied = tmp_path / "plain", tmp_path / "varied"
+    make_mocap_benchmark(MocapRecipe((str(motions),)), plain)
+    make_mocap_benchmark(MocapRecipe((str(motions),), vary_bones=0.2), varied)
+    with np.load(plain / "reference_poses.npz") as a, np.load(varied / "reference_poses.npz") as b:
+        before, after, subject = a["xyz"], b["xyz"], b["subject"]
+        parents, start, length = b["parents"][1:], b["start"], b["length"]
+
+    def bones(xyz):
+        return np.linalg.norm(xyz[:, 1:] - xyz[:, parents], axis=-1)
+
+    ratio = bones(after) / bones(before)
+    factors = {}
+    for name, first, count in zip(subject.tolist(), start, length, strict=True):
+        rows = ratio[first : first + count]
+        np.testing.assert_allclose(rows, rows[:1].repeat(len(rows), 0), rtol=1e-3)
+        np.testing.assert_allclose(factors.setdefault(name, rows[0]), rows[0], rtol=1e-3)
+        # Children 1, 2, 3 are the right leg, 4, 5, 6 the left one.
+        np.testing.assert_allclose(rows[0, :3], rows[0, 3:6], rtol=1e-3)
+    assert 0.05 < np.log(np.stack(list(factors.values()))).std() < 0.4
+    np.testing.assert_allclose(after[:, [3, 6], 2].min(1), before[:, [3, 6], 2].min(1), atol=1e-4)
+
+
+def test_senseless_variation_is_refused():
+    with pytest.raises(ValueError, match="vary_bones"):
+        MocapRecipe(("m.npz",), vary_bones=2.0)

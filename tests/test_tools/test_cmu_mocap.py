@@ -63,6 +63,7 @@ def test_makes_a_set_and_says_what_is_in_it(tool, motions, tmp_path, capfd):
         "seed": 4,
         "cameras": 2,
         "amc_fps": 120.0,
+        "vary_bones": 0.0,
     }
     assert meta["subjects"] == {"train": ["a"], "val": ["b"], "test": ["c", "d"]}
     assert (out / "joint_2d_det" / "test_noise2.5.npy").is_file()

@@ -65,6 +65,14 @@ def parse_args() -> argparse.Namespace:
         help="frames per second of AMC files, which don't say (default: %(default)g)",
     )
     parser.add_argument(
+        "--vary-bones",
+        type=float,
+        default=defaults.vary_bones,
+        metavar="SD",
+        help="give each person other bones, by factors of this spread, such as 0.12, to train "
+        "lifters that are used on other skeletons (default: %(default)g)",
+    )
+    parser.add_argument(
         "--force", action="store_true", help="replace a set of this kind that is at --out"
     )
     return parser.parse_args()
@@ -83,6 +91,7 @@ def main() -> None:
         seed=args.seed,
         cameras=args.cameras,
         amc_fps=args.amc_fps,
+        vary_bones=args.vary_bones,
     )
     meta = make_mocap_benchmark(recipe, args.out, args.force)
     console = Console(highlight=False, markup=False, soft_wrap=True)

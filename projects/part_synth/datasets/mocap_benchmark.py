@@ -26,6 +26,7 @@ import numpy as np
 from part_synth.datasets.keypoint_noise import detector_noise
 from part_synth.datasets.motion_io import MotionClips, load_motions, save_motions
 from part_synth.datasets.virtual_cameras import IMAGE_SIZE, human36m_like_rig, look_through
+from part_synth.geometry import H36M17
 
 NAME = "MocapBenchmark"
 SPLITS = ("train", "val", "test")
@@ -34,6 +35,7 @@ _VERSION = 1
 # People of CMU's clips on whom to validate, unless others are named.
 _CMU_VALIDATION = ("08", "ev_soccer", "gs_charleston")
 _NEAREST = 1.0  # m; a joint nearer to the camera than this loses the frame
+_FEET = (3, 6)
 _BOX = 1.25  # side of the person's box over that of the joints, as in the synthetic set
 _ACTION_LENGTH = 32  # characters of a cleaned activity, at most
 _NOTICES = ("license", "licence", "acknowledgement", "acknowledgment", "source", "citation")
@@ -53,6 +55,9 @@ class MocapRecipe:
         seed: Same seed and motions, same bytes.
         cameras: C, cameras around each person.
         amc_fps: Frames per second of AMC files, which don't say.
+        vary_bones: Each person's bones are made longer or shorter by factors whose logarithms have
+            this standard deviation, left and right alike: people, and what data sets call a hip or
+            a neck, differ. 0: none.
     """
 
     motions: tuple[str, ...]
@@ -63,6 +68,7 @@ class MocapRecipe:
     seed: int = 0
     cameras: int = 4
     amc_fps: float = 120.0
+    vary_bones: float = 0.0
 
     def __post_init__(self):
         if not self.motions:
@@ -73,6 +79,8 @@ class MocapRecipe:
             raise ValueError(f"cameras must be at least 1, got {self.cameras}.")
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more, got {self.seed}.")
+        if not (np.isfinite(self.vary_bones) and 0 <= self.vary_bones <= 0.5):
+            raise ValueError(f"vary_bones must lie in [0, 0.5], got {self.vary_bones}.")
         if self.noise is not None and not (np.isfinite(self.noise) and self.noise > 0):
             raise ValueError(f"noise must be positive (px), got {self.noise}.")
 
@@ -114,6 +122,8 @@ def make_mocap_benchmark(recipe: MocapRecipe, out: str | Path, force: bool = Fal
     out = Path(out)
     _check_place(out, force)
     clips = _read_motions(recipe)
+    if recipe.vary_bones:
+        clips = _vary_bones(clips, recipe)
     people = _split_people(clips, recipe)
     clips = replace(clips, split=np.array([people[name] for name in clips.subject.tolist()]))
     short = _short_names(people)
@@ -216,6 +226,29 @@ def _read_motions(recipe: MocapRecipe) -> MotionClips:
     middle = np.repeat(0.5 * (low + high), length, axis=0)
     joined.xyz[..., :2] -= middle[:, None]
     return joined
+
+
+def _vary_bones(clips: MotionClips, recipe: MocapRecipe) -> MotionClips:
+    """The same motions by people with other bones; the lower foot keeps its height."""
+    parents = np.array(H36M17.parents[1:])
+    people, person = np.unique(clips.subject, return_inverse=True)
+    factors = np.stack(
+        [
+            np.exp(recipe.vary_bones * _generator(recipe.seed, "bones", name).standard_normal(17))
+            for name in people.tolist()
+        ]
+    )
+    # Both sides alike: the left one's factor is taken for both.
+    for left, right in H36M17.left_right_pairs:
+        factors[:, right] = factors[:, left]
+    factor = np.repeat(factors[person], clips.length, axis=0)[:, 1:, None]
+    bones = (clips.xyz[:, 1:] - clips.xyz[:, parents]) * factor
+    xyz = clips.xyz.copy()
+    for joint, parent in enumerate(parents.tolist(), start=1):
+        xyz[:, joint] = xyz[:, parent] + bones[:, joint - 1]
+    feet = list(_FEET)
+    xyz[..., 2] += (clips.xyz[:, feet, 2].min(1) - xyz[:, feet, 2].min(1))[:, None]
+    return replace(clips, xyz=xyz)
 
 
 def _split_people(clips: MotionClips, recipe: MocapRecipe) -> dict[str, str]:
