@@ -33,10 +33,10 @@ class PoseMetric(BaseMetric):
     2D error is measured too. The meta key ``action`` gives the errors per action.
 
     Keys: ``mpjpe_mm``, ``n_mpjpe_mm``, ``p_mpjpe_mm``, ``p_mpjpe_flip_tolerant_mm``,
-    ``depth_flip_pct``, ``pck150_pct``, ``auc_pct``, ``pred_spread_mm``, ``gt_spread_mm``, ``kpt2d_err_pct``,
-    ``baseline_mean_pose_p_mpjpe_mm``, ``baseline_random_pose_p_mpjpe_mm``; per action
-    ``mpjpe_mm/Walk``, ``p_mpjpe_mm/Walk`` and the means over actions ``mpjpe_mm_action_mean``,
-    ``p_mpjpe_mm_action_mean``.
+    ``depth_flip_pct``, ``pck150_pct``, ``auc_pct``, ``pred_spread_mm``, ``gt_spread_mm``,
+    ``kpt2d_err_pct``, ``baseline_mean_pose_p_mpjpe_mm``, ``baseline_random_pose_p_mpjpe_mm``; per
+    action ``mpjpe_mm/Walk``, ``p_mpjpe_mm/Walk`` and the means over actions
+    ``mpjpe_mm_action_mean``, ``p_mpjpe_mm_action_mean``.
 
     Args:
         reference_poses: npz of training poses the baselines are made of, see
