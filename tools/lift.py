@@ -54,6 +54,8 @@ def main() -> None:
 
     if Path(args.out).suffix not in (".json", ".npz"):
         raise ConfigError(f"--out must end with .json or .npz, got {args.out}.")
+    if Path(args.out).is_dir() or any(p.is_file() for p in Path(args.out).parents):
+        raise ConfigError(f"--out {args.out} can't be written: it is a folder, or below a file.")
     if (args.focal is None) != (args.centre is None):
         raise ConfigError("--focal and --centre belong together; give both or neither.")
     poses = lift(

@@ -363,9 +363,15 @@ BAD = {
     "few people": ((GOOD,), dict(person_ids=[1, 2]), "person_ids must be 3 whole numbers"),
     "half frames": ((GOOD,), dict(frames=[0, 0.5, 1]), "frames must be 3 whole numbers"),
     "twice": ((GOOD,), dict(frames=[4, 5, 4]), "Person 0 has several rows in frame 4"),
-    "fps": ((GOOD,), dict(fps=0), "fps must be positive, got 0"),
-    "batch": ((GOOD,), dict(batch_size=0), "batch_size at least 1"),
+    "fps": ((GOOD,), dict(fps=0), "fps must be a positive number, got 0"),
+    "batch": ((GOOD,), dict(batch_size=0), "batch_size whole numbers of at least"),
     "model": ((GOOD,), dict(model="best"), "got 'best'"),
+    "3D poses": ((np.random.default_rng(0).normal(size=(3, 17, 3)),), {}, "look like 3D poses"),
+    "3D in front": ((GOOD[..., [0, 0, 1]] / 500,), {}, "look like 3D poses"),
+    "normalised camera": ((GOOD,), dict(camera=dict(focal=(1, 1), centre=(0, 0))), "in pixels"),
+    "fps in words": ((GOOD,), dict(fps="30"), "fps must be a positive number, got '30'"),
+    "no gap": ((GOOD,), dict(max_gap=None), "got 0.3, None, 4096"),
+    "complex": ((GOOD + 1j,), {}, "arrays of numbers"),
 }
 
 
@@ -422,3 +428,38 @@ def test_results_are_written_and_read(model, tmp_path):
         assert archive["joint_names"].tolist() == list(poses.joint_names)
         assert str(archive["units"]) == "metres"
         assert archive["assumptions"].tolist() == poses.assumptions
+
+
+def test_a_joint_far_away_from_the_others_is_taken_as_missing(warnings):
+    model = tiny()
+    points = video(200)
+    model.infill.fit(torch.from_numpy(points).float())
+    good = lift(points, skeleton="h36m", image_size=SIZE, fps=10, model=model)
+    assert not warnings and not good.filled.any()
+    points[50, 16] = 1e7
+    poses = lift(points, skeleton="h36m", image_size=SIZE, fps=10, model=model)
+    assert poses.ok.all() and poses.filled[50, 16] and poses.filled.sum() == 1
+    assert len(warnings) == 1 and "1 joints far away" in warnings[0]
+    assert np.abs(poses.joints[50] - good.joints[50]).max() < 0.1
+
+
+def test_keypoints_at_zero_are_missing_where_there_are_no_scores(model):
+    points = video(5)
+    points[2, 3] = 0
+    poses = lift(points, skeleton="h36m", fps=10, model=model)
+    assert poses.filled[2, 3]
+    assert any("1 keypoints at (0, 0)" in said for said in poses.assumptions)
+    scored = lift(points, np.ones((5, 17)), skeleton="h36m", fps=10, model=model)
+    assert not any("(0, 0)" in said for said in scored.assumptions)
+
+
+def test_masked_keypoints_are_missing_and_tensors_are_read(model):
+    points = video(5)
+    masked = np.ma.masked_array(points, mask=np.zeros_like(points, bool))
+    masked[1, 4] = np.ma.masked
+    assert lift(masked, skeleton="h36m", fps=10, model=model).filled[1, 4]
+    tensor = torch.from_numpy(points).requires_grad_()
+    same = lift(tensor, skeleton="h36m", fps=10, model=model)
+    np.testing.assert_array_equal(
+        same.joints, lift(points, skeleton="h36m", fps=10, model=model).joints
+    )

@@ -121,3 +121,9 @@ def test_damaged_and_foreign_files(tmp_path):
     files[0].write_text("model = dict(type='part_synth.FrameLifter', width=16)\n")
     with pytest.raises(ValueError, match="FrameLifter, which does not lift"):
         load_lifter(files)
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    files, _ = write_model(tmp_path / "lifter")
+    with pytest.raises(ValueError, match="device 'abacus' can't be used"):
+        load_lifter(files, device="abacus")

@@ -153,9 +153,10 @@ def test_trains_and_tests(config, data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cycle_2d", "cycle_3d", "bones", "deformation"])
-def test_each_loss_can_be_switched_off(name, data, tmp_path, monkeypatch):
+def test_each_loss_can_be_switched_off(name, data, tmp_path, monkeypatch, capsys):
     extra = [f"model.objective.losses.{name}=None"]
     train("lifter_cmu", data, tmp_path, monkeypatch, "--no-validate", extra=extra)
+    assert f"left out by the config: {name}; kept: " in "".join(capsys.readouterr())
     losses = next(iter(logged(tmp_path).values()))
     assert f"loss_{name}" not in losses
     assert "loss_pose" in losses

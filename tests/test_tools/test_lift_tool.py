@@ -96,6 +96,7 @@ def test_lifts_everybody_with_a_camera_into_an_archive(tool, folder):
         (["{tmp}/none.json"], r"There is no keypoint file .*none\.json"),
         (["{tmp}/config.py"], r"config\.py can't be read as JSON"),
         (["{tmp}/frames", "--out", "poses.csv"], r"--out must end with \.json or \.npz"),
+        (["{tmp}/frames", "--device", "abacus"], "device 'abacus' can't be used"),
         (["{tmp}/frames", "--focal", "1", "2"], "--focal and --centre belong together"),
         (["{tmp}/frames", "--skeleton", "coco"], r"'coco' has 17 joints, got keypoints of 25"),
         (["{tmp}/frames", "--image-size", "0", "9"], "image_size must be two positive numbers"),

@@ -28,6 +28,11 @@ GUESSED_FOCAL = 1.15
 _MIN_VISIBLE = 3
 # px; what is larger is missing, as what is not finite is.
 _INFINITE = 1e30
+# px; pictures of people are larger, and so are focal lengths.
+_LEAST_PIXELS = 10.0
+# A joint farther from the middle of the others than so many times their typical distance is no
+# joint of this person. A stretched arm has about 3.
+_FAR_OUT = 12.0
 # Joints closer together than this share of their coordinates are one point.
 _ONE_POINT = 1e-6
 
@@ -217,6 +222,7 @@ def lift(
         torch.from_numpy(request.keypoints), torch.from_numpy(request.visible), request.layout
     )
     points, visible = points.numpy(), visible.numpy()
+    _drop_far_out(points, visible, request)
     seen = visible.copy()
     ok, reasons = _complete(model, points, visible, request, max_gap, batch_size)
     joints = _lift(model, points, ok, focal, centre, request, fps, batch_size)
@@ -240,13 +246,18 @@ def lift(
 
 
 def _check_numbers(min_score: float, max_gap: int, batch_size: int, fps: float | None) -> None:
-    if not np.isfinite(min_score) or max_gap < 0 or batch_size < 1:
+    whole = all(isinstance(value, int | np.integer) for value in (max_gap, batch_size))
+    if not (whole and _is_finite(min_score) and max_gap >= 0 and batch_size >= 1):
         raise ValueError(
-            "min_score must be a number, max_gap at least 0 and batch_size at least 1, got "
-            f"{min_score}, {max_gap}, {batch_size}."
+            "min_score must be a number, max_gap and batch_size whole numbers of at least 0 and 1, "
+            f"got {min_score!r}, {max_gap!r}, {batch_size!r}."
         )
-    if fps is not None and not (np.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps must be positive, got {fps}.")
+    if fps is not None and not (_is_finite(fps) and fps > 0):
+        raise ValueError(f"fps must be a positive number, got {fps!r}.")
+
+
+def _is_finite(value) -> bool:
+    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
 def _request(
@@ -285,6 +296,12 @@ def _request(
     visible = (np.abs(keypoints) < _INFINITE).all(-1)
     if scores is not None:
         visible &= scores >= min_score
+    else:
+        # What detectors write for joints that they did not find.
+        nowhere = visible & (keypoints == 0).all(-1)
+        if nowhere.any():
+            visible &= ~nowhere
+            assumptions.append(f"{int(nowhere.sum())} keypoints at (0, 0) are taken as missing.")
     ids, numbers = _tracks(len(keypoints), person_ids, frames, fps, assumptions)
     return _Request(keypoints, visible, ids, numbers, layout.name, assumptions)
 
@@ -292,8 +309,8 @@ def _request(
 def _keypoint_arrays(keypoints, scores, num_joints: int) -> tuple[np.ndarray, np.ndarray | None]:
     """(N, L, 2) and (N, L) float64; ``num_joints`` is that of an empty list."""
     try:
-        keypoints = np.asarray(keypoints, dtype=np.float64)
-        scores = None if scores is None else np.asarray(scores, dtype=np.float64)
+        keypoints = _floats(keypoints)
+        scores = None if scores is None else _floats(scores)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"keypoints and scores must be arrays of numbers ({error}). Poses with different "
@@ -316,11 +333,32 @@ def _keypoint_arrays(keypoints, scores, num_joints: int) -> tuple[np.ndarray, np
                 "3D poses need no lifting."
             )
         keypoints, scores = keypoints[..., :2], keypoints[..., 2]
+        if (
+            np.nanmin(scores, initial=0.0) < -0.1
+            or 0
+            < np.nanmax(np.abs(keypoints), initial=0.0, where=np.isfinite(keypoints))
+            < _LEAST_PIXELS
+        ):
+            raise ValueError(
+                "keypoints (N, L, 3) must be x and y in pixels and a score, but these look like 3D "
+                "poses, or are not in pixels; 3D poses need no lifting."
+            )
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(
             f"scores must be {keypoints.shape[:2]}, one for each keypoint, got {scores.shape}."
         )
     return keypoints, scores
+
+
+def _floats(values) -> np.ndarray:
+    """float64 array; what is masked becomes NaN."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    if np.iscomplexobj(values):
+        raise TypeError("complex numbers")
+    if np.ma.isMaskedArray(values):
+        return values.astype(np.float64).filled(np.nan)
+    return np.asarray(values, dtype=np.float64)
 
 
 def _tracks(count: int, person_ids, frames, fps, assumptions: list[str]) -> tuple:
@@ -371,6 +409,11 @@ def _camera(camera, image_size, request: _Request) -> tuple[np.ndarray | None, n
                 f"camera must be dict(focal=(fx, fy), centre=(cx, cy)) in px, got {found}."
             )
         focal = _pair(camera["focal"], "camera['focal']", "(fx, fy) in px")
+        if focal.min() < _LEAST_PIXELS:
+            raise ValueError(
+                f"camera['focal'] must be in pixels, got {camera['focal']!r}; multiply a "
+                "normalised one by the image size."
+            )
         centre = _pair(camera["centre"], "camera['centre']", "(cx, cy) in px", positive=False)
     if size is not None:
         _check_size(size, request)
@@ -473,6 +516,26 @@ def _complete(
         f"with missing joints{why}": enough & ~is_point & ~visible.all(1),
     }
     return visible.all(1) & ~is_point, reasons
+
+
+def _drop_far_out(points: np.ndarray, visible: np.ndarray, request: _Request) -> None:
+    """Take joints far away from all others as missing, in place, and say so."""
+    known = np.where(visible[..., None], points, np.nan)
+    rows = np.flatnonzero(visible.sum(1) >= _MIN_VISIBLE)
+    if not len(rows):
+        return
+    middle = np.nanmedian(known[rows], axis=1, keepdims=True)
+    distance = np.linalg.norm(known[rows] - middle, axis=-1)
+    typical = np.nanmedian(distance, axis=1, keepdims=True)
+    far = np.zeros_like(visible)
+    far[rows] = (distance > _FAR_OUT * typical) & (typical > 0)
+    if far.any():
+        visible &= ~far
+        sentence = (
+            f"{int(far.sum())} joints far away from the rest of a person are taken as missing."
+        )
+        request.assumptions.append(sentence)
+        print_log(f"lift: {sentence}", logger="current", level=logging.WARNING)
 
 
 def _fill_gaps(

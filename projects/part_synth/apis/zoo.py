@@ -128,7 +128,14 @@ def _load(config: Path, checkpoint: Path, device: str, changed: tuple[int, ...])
             f"with. ({' '.join(str(error).split())[:300]})"
         ) from error
     model.cfg = cfg
-    return model.to(device).eval()
+    try:
+        return model.to(device).eval()
+    # torch has several ways of saying it.
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"The device {device!r} can't be used here; give 'cpu', or 'cuda' where a GPU is. "
+            f"({str(error).splitlines()[0][:150]})"
+        ) from error
 
 
 def _state_dict(checkpoint: Path) -> dict[str, torch.Tensor]:

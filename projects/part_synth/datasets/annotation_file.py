@@ -187,7 +187,8 @@ def read_detections(path: Path, count: int) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no file of detected 2D joints {path}. Set `keypoint_file` to an npy of "
-            f"({count}, 17, 2) px, or leave it out for the annotated ones."
+            f"({count}, 17, 2) px (tools/dataset_converters/cmu_mocap.py makes noisy ones with "
+            "--noise), or leave it out for the annotated ones."
         )
     try:
         points = np.load(path, allow_pickle=False)

@@ -260,6 +260,9 @@ def _split_people(clips: MotionClips, recipe: MocapRecipe) -> dict[str, str]:
         for name in names or ()
     }
     present = list(dict.fromkeys(clips.subject.tolist()))
+    # Names as the summary and the images write them are understood too.
+    written = {re.sub(r"[^A-Za-z0-9-]", "", name): name for name in present}
+    named = {name if name in present else written.get(name, name): s for name, s in named.items()}
     unknown = [name for name in named if name not in present]
     if unknown:
         raise ValueError(

@@ -169,3 +169,9 @@ def test_gradients_reach_the_lifter_and_are_finite(joints, rotation):
     total.backward()
     for p in lifter.parameters():
         assert torch.isfinite(p.grad).all()
+
+
+def test_a_single_pose_has_nothing_to_be_compared_with(joints, rotation):
+    cycle = run_cycle(lambda p: p[..., 0] * 0, flat_points(joints)[:1, :1], rotation[:1], C)
+    with pytest.raises(ValueError, match="raise the batch size"):
+        DeformationLoss()(cycle)

@@ -78,6 +78,10 @@ class DeformationLoss(BaseModule):
         """Scalar; the poses of a batch are paired by their order."""
         before, after = cycle.joints.flatten(0, 1), cycle.joints_again.flatten(0, 1)
         half = len(before) // 2
+        if half == 0:
+            raise ValueError(
+                "DeformationLoss compares poses of a batch, which has one: raise the batch size."
+            )
         change = (before[:half] - before[-half:]) - (after[:half] - after[-half:])
         return self.loss_weight * change.flatten(1).norm(dim=1).mean()
 

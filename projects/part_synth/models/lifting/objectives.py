@@ -5,9 +5,11 @@ Symbols: B clips, T frames, K joints.
 
 from __future__ import annotations
 
+import logging
 from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -106,6 +108,15 @@ class SupervisedLifting(LiftingObjective):
 
 
 def _build_all(configs: dict[str, dict | None] | None) -> nn.ModuleDict:
+    left_out = [name for name, cfg in (configs or {}).items() if cfg is None]
+    if left_out:
+        kept = [name for name in configs if name not in left_out]
+        print_log(
+            f"Losses left out by the config: {', '.join(left_out)}; kept: "
+            f"{', '.join(kept) or 'none'}.",
+            logger="current",
+            level=logging.WARNING,
+        )
     return nn.ModuleDict(
         {name: MODELS.build(cfg) for name, cfg in (configs or {}).items() if cfg is not None}
     )
