@@ -30,6 +30,7 @@ PACKAGES = [
     ("six", "six", ""),
     ("anny", "anny", ">=0.6"),
     ("roma", "roma", ">=1.5"),
+    ("FrEIA", "FrEIA", ">=0.2"),
     ("rich", "rich", ""),
     ("part_synth", "part_synth", ""),
 ]
