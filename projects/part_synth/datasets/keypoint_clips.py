@@ -18,10 +18,9 @@ from torch.utils.data import Dataset
 from part_synth.datasets.frame_index import FrameIndex
 from part_synth.datasets.frame_source import read_frames
 from part_synth.datasets.metainfo import h36m_metainfo
-from part_synth.geometry import H36M17, aim_points, unit_scale
+from part_synth.geometry import aim_points, mirror, mirror_points, unit_scale
 from part_synth.registry import DATASETS
 
-_FLIP = torch.tensor(H36M17.flip_indices)
 # One constant each for the draws of a sample, so that they are independent of each other.
 _FLIP_DRAW, _REAL_DRAW, _REAL_FLIP_DRAW = 1, 2, 3
 
@@ -197,8 +196,7 @@ class KeypointClipDataset(Dataset):
         if self.labels:
             joints = self._joints[self._windows[rows]]
             # The whole label is mirrored with its image: x changes its sign, sides are exchanged.
-            flipped = joints[mirrored].index_select(-2, _FLIP)
-            joints[mirrored] = flipped * flipped.new_tensor([-1.0, 1.0, 1.0])
+            joints[mirrored] = mirror(joints[mirrored])
             inputs["joints"] = joints
         if self.real:
             others = (self._draw(virtual, _REAL_DRAW) * len(self)).long().clamp_max(len(self) - 1)
@@ -209,8 +207,7 @@ class KeypointClipDataset(Dataset):
         """(B, T, K, 2) clips at one size, some of them mirrored."""
         points = self._points[self._windows[rows]]
         points = points * unit_scale(points)
-        flipped = points[mirrored].index_select(-2, _FLIP)
-        points[mirrored] = flipped * flipped.new_tensor([-1.0, 1.0])
+        points[mirrored] = mirror_points(points[mirrored])
         return points
 
     def _draw(self, virtual: np.ndarray, salt: int) -> torch.Tensor:

@@ -261,7 +261,7 @@ def _split_people(clips: MotionClips, recipe: MocapRecipe) -> dict[str, str]:
     }
     present = list(dict.fromkeys(clips.subject.tolist()))
     # Names as the summary and the images write them are understood too.
-    written = {re.sub(r"[^A-Za-z0-9-]", "", name): name for name in present}
+    written = {_clean_name(name): name for name in present}
     named = {name if name in present else written.get(name, name): s for name, s in named.items()}
     unknown = [name for name in named if name not in present]
     if unknown:
@@ -309,11 +309,16 @@ def _take_validation(people: dict[str, str]) -> None:
     people.update(dict.fromkeys(chosen, "val"))
 
 
+def _clean_name(name: str) -> str:
+    """A name without the characters that separate the parts of an image's name."""
+    return re.sub(r"[^A-Za-z0-9-]", "", name)
+
+
 def _short_names(people: dict[str, str]) -> dict[str, str]:
-    """Names without the characters that separate the parts of an image's name."""
+    """Name of each person in image names, all different."""
     short: dict[str, str] = {}
     for name in people:
-        clean = re.sub(r"[^A-Za-z0-9-]", "", name)
+        clean = _clean_name(name)
         if not clean:
             raise ValueError(f"The person {name!r} has no letter or digit in the name; rename it.")
         # Folders may not tell upper and lower case apart.

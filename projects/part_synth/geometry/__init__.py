@@ -38,6 +38,7 @@ from .lifting import (
     bones_total,
     flat_points,
     lift_points,
+    mirror_points,
     turn_about_root,
     unit_scale,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "lift_points",
     "local_directions",
     "mirror",
+    "mirror_points",
     "pelvis_frame",
     "procrustes_align",
     "project",

@@ -23,6 +23,7 @@ NEAREST = 1.0
 BONES_TOTAL = 4.5
 
 _PARENTS = torch.tensor(H36M17.parents[1:])
+_FLIP = torch.tensor(H36M17.flip_indices)
 
 
 @full_precision
@@ -82,6 +83,23 @@ def turn_about_root(joints: Tensor, rotation: Tensor) -> Tensor:
         rotation = rotation.unsqueeze(-3)
     root = joints[..., :1, :]
     return (joints - root) @ rotation.mT + root
+
+
+def mirror_points(points: Tensor) -> Tensor:
+    """Mirror image of 2D poses: left and right joints exchanged, x negated.
+
+    Args:
+        points: (*, 17, 2), root at the origin.
+
+    Returns:
+        (*, 17, 2).
+
+    Raises:
+        ValueError: the trailing shape is another one.
+    """
+    points = as_points(points, "points", (17, 2))
+    flipped = points.index_select(-2, _FLIP.to(points.device))
+    return flipped * points.new_tensor([-1.0, 1.0])
 
 
 def bones_total(points: Tensor) -> Tensor:

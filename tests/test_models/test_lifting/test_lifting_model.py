@@ -3,9 +3,15 @@ import pytest
 import torch
 from data_factory import walking_poses
 from mmpose.structures import PoseDataSample
-from part_synth.geometry import bones_total, flat_points, mirror, unit_scale, view_rotation
+from part_synth.geometry import (
+    bones_total,
+    flat_points,
+    mirror,
+    mirror_points,
+    unit_scale,
+    view_rotation,
+)
 from part_synth.models import LiftingModel, SupervisedLifting
-from part_synth.models.lifting import mirror_points
 from part_synth.registry import MODELS
 
 FRAME = dict(type="part_synth.FrameLifter", width=16, num_blocks=1)

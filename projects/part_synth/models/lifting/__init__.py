@@ -4,7 +4,7 @@ from .cycle import LiftingCycle, run_cycle
 from .flow_prior import FlowPrior
 from .keypoint_adapter import KeypointAdapter
 from .keypoint_infill import KeypointInfill
-from .lifting_model import LiftingModel, mirror_points
+from .lifting_model import LiftingModel
 from .losses import (
     AdversarialLoss,
     BoneRatioLoss,
@@ -42,6 +42,5 @@ __all__ = [
     "ResidualMLP",
     "SupervisedLifting",
     "UniformViews",
-    "mirror_points",
     "run_cycle",
 ]

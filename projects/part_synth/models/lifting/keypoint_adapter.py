@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from part_synth.geometry import unit_scale
 from part_synth.registry import MODELS
 
+from .losses import least_squares_game
 from .networks import PoseCritic, ResidualMLP
 
 
@@ -57,9 +58,7 @@ class KeypointAdapter(BaseModule):
         Returns:
             (B, K, 2) likewise.
         """
-        corrected = points + self._correction(points)
-        corrected = corrected - corrected[:, :1]
-        return corrected * unit_scale(corrected[:, None])[:, 0]
+        return _placed(points + self._correction(points))
 
     def _correction(self, points: Tensor) -> Tensor:
         """(B, K, 2) in head-root distances."""
@@ -101,18 +100,22 @@ class KeypointAdapter(BaseModule):
 
         for _ in range(steps):
             points = draw(external)
-            adapted = self(points)
-            correction = self._correction(points).square().mean()
-            self.critic.requires_grad_(False)
-            loss = (self.critic(adapted) - 1).square().mean() + self.penalty * correction
-            self.critic.requires_grad_(True)
-            judge = (self.critic(draw(target)) - 1).square().mean()
-            judge = judge + self.critic(adapted.detach()).square().mean()
+            correction = self._correction(points)
+            fool, judge = least_squares_game(
+                self.critic, draw(target), _placed(points + correction)
+            )
+            size = correction.square().mean()
             optimizer.zero_grad()
-            (loss + judge).backward()
+            (fool + judge + self.penalty * size).backward()
             optimizer.step()
             schedule.step()
         MMLogger.get_current_instance().info(
-            f"2D adapter fitted: root mean square correction {correction.sqrt():.3f} head-root "
+            f"2D adapter fitted: root mean square correction {size.sqrt():.3f} head-root "
             f"distances, critic {judge:.3f} (0.5 where it can't tell the domains apart)."
         )
+
+
+def _placed(points: Tensor) -> Tensor:
+    """(B, K, 2) poses with the root at the origin, at the size of the lifting frame."""
+    points = points - points[:, :1]
+    return points * unit_scale(points[:, None])[:, 0]

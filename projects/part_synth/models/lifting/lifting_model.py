@@ -10,7 +10,14 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from part_synth.geometry import ROOT_DISTANCE, bones_total, lift_points, mirror, unit_scale
+from part_synth.geometry import (
+    ROOT_DISTANCE,
+    bones_total,
+    lift_points,
+    mirror,
+    mirror_points,
+    unit_scale,
+)
 from part_synth.registry import MODELS
 
 # All 16 bones of an adult 1.7 m tall add up to this, metres: size is not in 2D joints.
@@ -128,8 +135,3 @@ class LiftingModel(BaseModel):
                 keypoints=poses[i : i + 1], keypoint_scores=poses[i : i + 1, :, 0] * 0 + 1
             )
         return data_samples
-
-
-def mirror_points(points: Tensor) -> Tensor:
-    """Mirror image of 2D poses (*, 17, 2), root at the origin: left and right exchanged."""
-    return mirror(torch.cat([points, points[..., :1] * 0], dim=-1))[..., :2]

@@ -9,7 +9,6 @@ Symbols: B clips, T frames, K joints.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -143,43 +142,43 @@ class FlowPriorLoss(BaseModule):
         return self.loss_weight * self.prior(cycle.seen.flatten(0, 1))
 
 
-class AdversarialLoss(BaseModule):
-    """Least-squares game between a critic and what it judges.
+def least_squares_game(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides of a least-squares game, with separate gradients.
 
-    The pass of the lifter's loss uses the critic's weights detached, and the critic's own loss
-    detached poses: one backward pass then serves both, with any optimiser.
+    What fools the critic passes through its detached weights, and the critic judges detached poses:
+    one backward pass serves both, with any optimiser.
+
+    Args:
+        critic: (N, K, 2) to (N) scores, 1 for real.
+        real: (M, K, 2).
+        fake: (N, K, 2).
+
+    Returns:
+        The loss of what makes ``fake`` and the loss of the critic, scalars.
+    """
+    frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
+    fool = (functional_call(critic, frozen, (fake,)) - 1).square().mean()
+    scores = critic(torch.cat([real, fake.detach()]))
+    truth, lie = scores[: len(real)], scores[len(real) :]
+    return fool, (truth - 1).square().mean() + lie.square().mean()
+
+
+class AdversarialLoss(BaseModule):
+    """A game of the lifter with a critic; see :func:`least_squares_game`.
 
     Args:
         critic: Config of the network that judges.
         loss_weight: Weight of the lifter's loss.
-        max_roll: Real and lifted poses are turned in the image by up to so many degrees before they
-            are judged, so that the critic does not learn the real ones by heart.
-        noise: Standard deviation of what is added to both before, in head-root distances.
     """
 
-    def __init__(
-        self, critic: dict, loss_weight: float = 1.0, max_roll: float = 0.0, noise: float = 0.0
-    ) -> None:
+    def __init__(self, critic: dict, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.critic = MODELS.build(critic)
         self.loss_weight = loss_weight
-        self.max_roll = math.radians(max_roll)
-        self.noise = noise
 
     def judged(self, points: Tensor) -> Tensor:
         """What the critic sees of (B, T, K, 2) clips."""
         raise NotImplementedError
-
-    def disturbed(self, points: Tensor) -> Tensor:
-        """(N, K, 2) poses turned in the image, with noise; each by its own draw."""
-        if self.max_roll:
-            angle = (torch.rand(len(points), 1, device=points.device) * 2 - 1) * self.max_roll
-            cos, sin = angle.cos(), angle.sin()
-            x, y = points.unbind(-1)
-            points = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-        if self.noise:
-            points = points + self.noise * torch.randn_like(points)
-        return points
 
     def forward(self, cycle: LiftingCycle, real: Tensor) -> tuple[Tensor, Tensor]:
         """Both sides of the game.
@@ -191,12 +190,7 @@ class AdversarialLoss(BaseModule):
         Returns:
             The loss of the lifter and the loss of the critic, scalars.
         """
-        fake = self.disturbed(self.judged(cycle.seen))
-        frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
-        fool = (functional_call(self.critic, frozen, (fake,)) - 1).square().mean()
-        scores = self.critic(torch.cat([self.disturbed(self.judged(real)), fake.detach()]))
-        truth = scores[: -len(fake)]
-        judge = (truth - 1).square().mean() + scores[-len(fake) :].square().mean()
+        fool, judge = least_squares_game(self.critic, self.judged(real), self.judged(cycle.seen))
         return self.loss_weight * fool, judge
 
 
