@@ -11,12 +11,16 @@ import sys
 from pathlib import Path
 
 import cv2
-from part_synth.apis import init_model, predict_people
+from part_synth.apis import ConfigError, init_model, predict_people
+from part_synth.apis.cli import check_out_file, run_tool
 from part_synth.visualization import PredictionRow, prediction_sheet
 from part_synth.visualization.hooks import write_image
 
+# Pictures that OpenCV writes without further libraries.
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
-def main() -> int:
+
+def main() -> None:
     """Predict and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("image")
@@ -33,17 +37,16 @@ def main() -> int:
     parser.add_argument(
         "--background", help="picture of the empty scene, of a camera that stands still"
     )
-    parser.add_argument("--out", default="image_demo.png")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--out", default="image_demo.png", help="picture to write (default: %(default)s)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: %(default)s)")
     args = parser.parse_args()
-    try:
-        image = _read_picture(args.image)
-        background = None if args.background is None else _read_picture(args.background)
-        model = init_model(args.config, args.checkpoint, args.device)
-        people = predict_people(model, image, args.box, background)
-    except (FileNotFoundError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    check_out_file(args.out, _ENDINGS)
+    image = _read_picture(args.image)
+    background = None if args.background is None else _read_picture(args.background)
+    model = init_model(args.config, args.checkpoint, args.device)
+    people = predict_people(model, image, args.box, background)
     rows = [
         PredictionRow(
             joints=person.joints,
@@ -55,7 +58,6 @@ def main() -> int:
         for i, person in enumerate(people)
     ]
     write_image(args.out, prediction_sheet(rows))
-    return 0
 
 
 def _read_picture(path):
@@ -64,7 +66,7 @@ def _read_picture(path):
         raise FileNotFoundError(f"There is no picture {path}.")
     image = cv2.imread(path)
     if image is None:
-        raise ValueError(f"{path} can't be read as a picture.")
+        raise ConfigError(f"{path} can't be read as a picture.")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -75,4 +77,4 @@ def _to_crop(person):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tool(main))

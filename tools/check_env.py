@@ -36,6 +36,8 @@ PACKAGES = [
 ]
 # The forks that pyproject.toml installs under the import names of the official packages.
 FORKS = {"mmengine": "onedl-mmengine", "mmcv": "onedl-mmcv", "mmdet": "onedl-mmdetection"}
+# Packages that little needs, and what does: without them the environment counts as whole.
+OPTIONAL = {"anny": "only rendering data needs it"}
 PYTHON = ">=3.10,<3.13"
 GOOD = ("ok", "optional")
 
@@ -97,7 +99,16 @@ def version_of(module, package: str) -> str:
 
 
 def check_package(module_name: str, package: str, wanted: str) -> Row:
-    """Import a package and look at its version."""
+    """Import a package and look at its version; say of an optional one what needs it."""
+    row = _look_at_package(module_name, package, wanted)
+    if row.verdict == "ok" or module_name not in OPTIONAL:
+        return row
+    found = row.verdict if row.found == "-" else f"{row.verdict}: {row.found}"
+    found = f"{found}; {OPTIONAL[module_name]}: {row.mend}"
+    return Row(module_name, row.wanted, found, "optional")
+
+
+def _look_at_package(module_name: str, package: str, wanted: str) -> Row:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from part_synth.apis import ConfigError, lift, read_keypoints
-from part_synth.apis.cli import run_tool
+from part_synth.apis.cli import check_out_file, run_tool
 from part_synth.geometry.keypoint_layouts import KEYPOINT_LAYOUTS
 from rich.console import Console
 
@@ -52,10 +52,7 @@ def main() -> None:
     parser.add_argument("--out", default="poses.json", help=".json or .npz file (%(default)s)")
     args = parser.parse_args()
 
-    if Path(args.out).suffix not in (".json", ".npz"):
-        raise ConfigError(f"--out must end with .json or .npz, got {args.out}.")
-    if Path(args.out).is_dir() or any(p.is_file() for p in Path(args.out).parents):
-        raise ConfigError(f"--out {args.out} can't be written: it is a folder, or below a file.")
+    check_out_file(args.out, (".json", ".npz"))
     if (args.focal is None) != (args.centre is None):
         raise ConfigError("--focal and --centre belong together; give both or neither.")
     poses = lift(
@@ -68,7 +65,7 @@ def main() -> None:
         min_score=args.min_score,
         device=args.device,
     )
-    write = poses.to_json if Path(args.out).suffix == ".json" else poses.to_npz
+    write = poses.to_json if Path(args.out).suffix.lower() == ".json" else poses.to_npz
     write(args.out)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     people = len(set(poses.person_ids.tolist()))

@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 from part_synth.apis.cli import run_tool, test_parser, write_metrics
 from part_synth.apis.config import test_config
 from part_synth.apis.distributed import prepare_distributed
+from part_synth.engine.checkpoint_guard import check_before_data
 
 
 def main() -> None:
@@ -13,7 +14,9 @@ def main() -> None:
     args = test_parser().parse_args()
     cfg = test_config(args)
     prepare_distributed(cfg)
-    metrics = Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    check_before_data(runner)
+    metrics = runner.test()
     if args.out:
         write_metrics(metrics, args.out)
 

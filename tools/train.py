@@ -7,6 +7,7 @@ from part_synth.apis.cli import run_tool, train_parser
 from part_synth.apis.config import train_config
 from part_synth.apis.distributed import prepare_distributed
 from part_synth.apis.memory import keep_freed_memory
+from part_synth.engine.checkpoint_guard import check_before_data
 
 
 def main() -> None:
@@ -14,7 +15,9 @@ def main() -> None:
     cfg = train_config(train_parser().parse_args())
     prepare_distributed(cfg)
     keep_freed_memory()
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    check_before_data(runner)
+    runner.train()
 
 
 if __name__ == "__main__":

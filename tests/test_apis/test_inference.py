@@ -70,6 +70,24 @@ def test_empty_boxes_are_refused(model, box):
         predict_people(model, picture(), [box])
 
 
+@pytest.mark.parametrize("box", [[90, 5, 99, 55], [0, 60, 5, 70], [-9, 5, 0, 9], [0, -9, 5, 0]])
+def test_boxes_outside_of_the_picture_are_refused(model, box):
+    words = r"wholly outside of the picture of 90 x 60 px"
+    with pytest.raises(ValueError, match=words):
+        predict_people(model, picture(), [[10, 5, 40, 55], box])
+
+
+def test_people_at_the_edge_are_seen(model):
+    edges = [[-20, -20, 1, 1], [89, 59, 120, 120]]
+    assert len(predict_people(model, picture(), edges)) == 2
+
+
+def test_devices_that_are_not_there_are_refused(trained):
+    for device in ("gpu0", "cuda:99"):
+        with pytest.raises(ValueError, match=f"device '{device}' can't be used here"):
+            init_model(*trained, device=device)
+
+
 def test_wrong_pictures_are_refused(model):
     with pytest.raises(ValueError, match=r"uint8 RGB, got \(60, 90\)"):
         predict_people(model, picture()[..., 0])

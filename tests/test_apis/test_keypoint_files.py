@@ -141,6 +141,20 @@ def test_numbers_that_repeat_in_a_frame_are_no_identities(tmp_path):
     tracks = read_keypoints(write(tmp_path / "a.json", data))
     assert_rows(tracks, [people(2, 0)[1], people(1, 1)[0]])
     assert any("largest box" in said for said in tracks.assumptions)
+    why = "identities of a.json are not used: 2 people of frame 0 have the number 0."
+    assert any(why in said for said in tracks.assumptions)
+    everybody = read_keypoints(tmp_path / "a.json", person="all")
+    assert len(everybody.frames) == 3 and any(why in said for said in everybody.assumptions)
+    # Who asked for the largest one does not need them.
+    assert len(read_keypoints(tmp_path / "a.json", person="largest").assumptions) == 1
+
+
+def test_a_person_without_a_number_is_counted(tmp_path):
+    frames = [of_mmpose(people(2, 0), track_id=[4, 9]), of_mmpose(people(1, 1))]
+    tracks = read_keypoints(write(tmp_path / "a.json", frames))
+    why = "not used: 1 of 3 people have none of track_id, person_id, idx."
+    assert any(why in said for said in tracks.assumptions)
+    assert tracks.person_ids.tolist() == [0, 0]
 
 
 def test_the_box_is_that_of_found_joints_and_the_first_of_equals_is_taken(tmp_path):
@@ -208,6 +222,22 @@ BAD = {
     "odd": ('[{"keypoints": [1, 2, 3, 4]}]', r"got shape \(4,\)"),
     "scores": (json.dumps([{**GOOD, "keypoint_scores": [1]}]), "got 1 for 17 joints"),
     "mixed": (json.dumps([GOOD, {"keypoints": [1, 2, 1]}]), r"number of joints, got \[1, 17\]"),
+    "score words": (
+        json.dumps([{**GOOD, "keypoint_scores": ["good"] * 17}]),
+        r"bad\.json, frame 0, person 0: keypoint_scores must be numbers",
+    ),
+    "score object": (
+        json.dumps([{**GOOD, "keypoint_scores": {"0": 1}}]),
+        r"person 0: keypoint_scores must be numbers",
+    ),
+    "a frame without people": (
+        json.dumps([{"frame_id": 0, "instances": [GOOD]}, {"frame_id": 1}]),
+        r"entry 1 of its 2 .* has no 'instances', which others have, but frame_id; .*empty list",
+    ),
+    "a person without a picture": (
+        json.dumps([{**GOOD, "image_id": "0.jpg"}, GOOD]),
+        r"entry 1 of its 2 .* has no 'image_id'",
+    ),
     "frame": ('[{"frame_id": "x", "instances": []}]', "frame_id must be a whole number, got 'x'"),
 }
 
@@ -235,6 +265,14 @@ def test_damaged_numpy_files(tmp_path):
         read_keypoints(path)
     np.savez(path, keypoints=people(2), person_ids=[1])
     with pytest.raises(ValueError, match=r"person_ids must be numbers of shape \(2,\)"):
+        read_keypoints(path)
+    for name, content in (("text.npz", "[[1, 2]]"), ("text.npy", "x, y"), ("none.npz", "")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=rf"{name} .*no NumPy file") as error:
+            read_keypoints(tmp_path / name)
+        assert "pickle" not in str(error.value)
+    np.savez(path)
+    with pytest.raises(ValueError, match="holds the arrays none"):
         read_keypoints(path)
     np.save(tmp_path / "o.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match="holds Python objects"):

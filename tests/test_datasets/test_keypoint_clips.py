@@ -3,7 +3,13 @@ import pytest
 import torch
 from data_factory import make_tiny_h36m
 from mmengine.runner import Runner
-from part_synth.datasets import EpochSeededSampler, Human36mFrames, KeypointClipDataset, take_batch
+from part_synth.datasets import (
+    EpochSeededSampler,
+    Human36mFrames,
+    KeypointClipDataset,
+    keypoint_clips,
+    take_batch,
+)
 from part_synth.evaluation import PoseMetric
 from part_synth.geometry import BONES_TOTAL, H36M17, bones_total, flat_points
 from part_synth.registry import DATASETS
@@ -229,6 +235,27 @@ def test_further_poses_can_join(h36m_root):
 def test_bad_arguments_are_refused(h36m_root, options):
     with pytest.raises(ValueError, match="`num_frames`"):
         KeypointClipDataset(h36m_root, **options)
+
+
+def test_samples_longer_than_every_video_are_refused(h36m_root, caplog):
+    """The clips have 12 frames at 10 frames per second."""
+    assert len(KeypointClipDataset(h36m_root, split="train", num_frames=12)) == 96
+    words = r"num_frames=30 frames, 0\.1 s apart, take 2\.9 s.*lasts 1\.1 s.*to at most 12,"
+    with pytest.raises(ValueError, match=words):
+        KeypointClipDataset(h36m_root, split="train", num_frames=30)
+    # The number that is named is taken.
+    with pytest.raises(ValueError, match="at most 4"):
+        KeypointClipDataset(h36m_root, split="train", num_frames=5, interval=0.4)
+    KeypointClipDataset(h36m_root, split="train", num_frames=4, interval=0.4)
+    KeypointClipDataset(h36m_root, split="train", num_frames=1, interval=99.0)
+
+
+def test_a_model_of_long_clips_can_be_tested_on_short_ones(h36m_root, monkeypatch):
+    said = []
+    monkeypatch.setattr(keypoint_clips, "print_log", lambda text, **_: said.append(text))
+    dataset = KeypointClipDataset(h36m_root, split="test", num_frames=30, test_mode=True)
+    assert dataset[0]["inputs"]["points"].shape == (30, 17, 2)
+    assert sum("num_frames=30" in text for text in said) == 1
 
 
 def test_an_unknown_layout_is_named(h36m_root):

@@ -81,6 +81,10 @@ def _no_box(arrays):
     arrays["scale"][2] = 0
 
 
+def _large_box(arrays):
+    arrays["scale"] *= 200
+
+
 def _other_order(arrays):
     arrays["part"] = np.roll(arrays["part"], 1, axis=1)
 
@@ -155,6 +159,7 @@ def _unpaired(root):
         (edit(_mirror_poses), "doesn't reproject"),
         (edit(_box_away), "outside of the image in 1 of 96"),
         (edit(_no_box), "no size"),
+        (edit(_large_box), "box is 240 times as large as the joints (median) in 96 of 96 frames"),
         (edit(_twice), "appear twice"),
         (edit(_other_order), "Camera S1 54138969 doesn't reproject"),
         (cameras(_zoom), "Camera S1 60457274 doesn't reproject"),

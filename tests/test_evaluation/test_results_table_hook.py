@@ -165,14 +165,27 @@ def test_best_is_reported_and_not_the_last(make_runner, tmp_path):
     runner = make_runner("spoilt", hooks=[Spoil()])
     runner.train()
     assert [p.name for p in (tmp_path / "spoilt").glob("best*")] == ["best_p_mpjpe_mm_epoch_2.pth"]
-    assert "best_p_mpjpe_mm_epoch_2.pth" in (tmp_path / "spoilt" / "results.md").read_text()
+    page = (tmp_path / "spoilt" / "results.md").read_text()
+    assert "best_p_mpjpe_mm_epoch_2.pth" in page and "this model (best on validation)" in page
     results = read(tmp_path / "spoilt" / "results.json")
     assert results["p_mpjpe_mm"] < results["untrained/p_mpjpe_mm"]
 
 
 def test_last_checkpoint_without_a_best_one(make_runner, tmp_path):
     make_runner("last", epochs=2, checkpoint={"type": "CheckpointHook", "interval": 1}).train()
-    assert "epoch_2.pth" in (tmp_path / "last" / "results.md").read_text()
+    page = (tmp_path / "last" / "results.md").read_text()
+    assert "epoch_2.pth" in page and "this model (last checkpoint)" in page
+
+
+def test_without_validation_nothing_is_called_the_best(make_runner, tmp_path):
+    """As --no-validate runs it: a checkpoint hook that watches a metric, and no validation."""
+    no_validation = {"val_dataloader": None, "val_cfg": None, "val_evaluator": None}
+    make_runner("blind", epochs=2, **no_validation).train()
+    page = (tmp_path / "blind" / "results.md").read_text()
+    assert "this model (last checkpoint)" in page and "best" not in page
+    make_runner("lost", epochs=1, checkpoint=None, **no_validation).train()
+    page = (tmp_path / "lost" / "results.md").read_text()
+    assert "this model (last weights)" in page and "after the last iteration" in page
 
 
 def test_training_is_the_same_with_and_without_the_table(make_runner):

@@ -8,6 +8,7 @@ from part_synth.geometry import (
     aim_at,
     aim_points,
     bones_total,
+    far_camera,
     flat_points,
     lift_points,
     project,
@@ -139,3 +140,15 @@ def test_the_elevation_of_an_aimed_camera_is_that_of_the_ray():
 def test_wrong_shapes_are_refused(function, arguments):
     with pytest.raises(ValueError, match="must have shape"):
         function(*arguments)
+
+
+def test_far_camera_looks_straight_at_the_root_from_far_away():
+    pixels = torch.rand(2, 5, 17, 2, dtype=torch.float64) * 100
+    focal, centre = far_camera(pixels)
+    box = (pixels.amax(-2) - pixels.amin(-2)).amax(-1)
+    torch.testing.assert_close(focal, 4 * torch.stack([box, box], -1))
+    points, rotation = aim_points(pixels, focal, centre)
+    torch.testing.assert_close(rotation, torch.eye(3, dtype=torch.float64).expand(2, 5, 3, 3))
+    torch.testing.assert_close(points, (pixels - pixels[..., :1, :]) / focal[..., None, :])
+    with pytest.raises(ValueError, match="pixels must have shape"):
+        far_camera(torch.zeros(17, 3))

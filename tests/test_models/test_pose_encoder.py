@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 from part_synth.models import PoseEncoder, TinyResNet
-from part_synth.models.pose_encoder import SoftArgmaxHead
+from part_synth.models.joint_features import SoftArgmaxHead
 from part_synth.registry import MODELS
 from tiny_part_synth import TINY
 

@@ -18,6 +18,8 @@ WORK = ("--work-dir", "{tmp}/work")
 TRAIN = [
     ("missing config", ["{tmp}/none.py"], [], r"Config .*none\.py does not exist"),
     ("config with a syntax error", ["{tmp}/broken.py"], [], r"broken\.py can.t be read"),
+    ("model that is no dict", ["{tmp}/number.py"], [], "config's model must be a dict, got 3"),
+    ("section that is no dict", [TINY], ["val_cfg=1"], "config's val_cfg must be a dict, got 1"),
     ("config without a model", ["{tmp}/no_model.py"], [], "lacks the key 'model'"),
     (
         "misspelt section of a config",
@@ -94,6 +96,12 @@ TRAIN = [
         r"best\.pth holds weights only.* Resume from an epoch_N\.pth",
     ),
     ("load_from nothing", [TINY], ["load_from={tmp}/none.pth"], r"none\.pth"),
+    (
+        "load_from another model, data not yet made",
+        [TINY],
+        ["load_from={tmp}/other.pth", "train_dataloader.dataset.type=NotMade"],
+        "another model: 8 of the 8 parameters",
+    ),
     ("--auto-scale-lr unprepared", ["{tmp}/no_scale.py", "--auto-scale-lr"], [], "base_batch_size"),
     ("--amp with a strange wrapper", [TINY, "--amp"], ["optim_wrapper.encoder.type=Apex"], "Apex"),
     ("--show-dir unprepared", [TINY, "--show-dir", "{tmp}"], [], "default_hooks.visualization"),
@@ -124,6 +132,12 @@ TEST = [
         [],
         "another model: 1 of the 8 parameters of TinyModel",
     ),
+    (
+        "checkpoint of another model, data not yet made",
+        [TINY, "{tmp}/other.pth"],
+        ["test_dataloader.dataset.type=NotMade"],
+        "another model: 8 of the 8 parameters",
+    ),
     ("--dump without .pkl", [TINY, "{tmp}/tiny.pth", "--dump", "x.json"], [], r"ends in \.pkl"),
     ("--out of an unknown kind", [TINY, "{tmp}/tiny.pth", "--out", "m.txt"], [], r"ends in \.json"),
     ("--badcase unprepared", [TINY, "{tmp}/tiny.pth", "--badcase"], [], "default_hooks.badcase"),
@@ -138,6 +152,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "RANK", "PART_SYNTH_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "broken.py").write_text("model = dict(\n")
+    (tmp_path / "number.py").write_text("model = 3\n")
     (tmp_path / "no_model.py").write_text("default_scope = 'mmpose'\n")
     (tmp_path / "misspelt.py").write_text("model = dict(type='X')\ntrain_dataloder = dict()\n")
     (tmp_path / "no_base.py").write_text("_base_ = ['nowhere.py']\n")

@@ -59,6 +59,21 @@ def test_missing_wrong_and_broken_packages_are_told_apart(tool, monkeypatch, tmp
     assert 'pip install "not_there>=1"' in capsys.readouterr().out
 
 
+def test_what_only_made_data_need_is_optional(tool, monkeypatch, capsys):
+    monkeypatch.setattr(tool, "uses_uv", lambda: False)
+    monkeypatch.setattr(tool, "OPTIONAL", {"not_there": "only rendering data needs it"})
+    monkeypatch.setattr(tool, "PACKAGES", [("not_there", "not_there", ">=1"), ("rich", "rich", "")])
+    row = tool.check_package("not_there", "not_there", ">=1")
+    assert (row.verdict, row.mend) == ("optional", "")
+    assert row.found == 'missing; only rendering data needs it: pip install "not_there>=1"'
+    assert tool.main() == 0
+    assert "All that is needed is there." in capsys.readouterr().out
+
+
+def test_anny_is_optional(tool):
+    assert set(tool.OPTIONAL) == {"anny"} <= {name for name, *_ in tool.PACKAGES}
+
+
 def test_in_a_clone_uv_mends(tool, monkeypatch):
     monkeypatch.setattr(tool, "uses_uv", lambda: True)
     assert tool.install_command("roma", ">=1.5") == "uv sync"

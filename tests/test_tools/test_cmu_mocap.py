@@ -86,6 +86,10 @@ def test_force(tool, motions, tmp_path, capfd):
     [
         (["{tmp}/none.npz"], r"No motion file .*none\.npz"),
         (["{tmp}"], r"holds no \.bvh and no \.amc file"),
+        (
+            ["{tmp}/m.npz", "--fps", "60"],
+            r"m\.npz has 30 frames per second, and fps=60 .* Give --fps 30 or less",
+        ),
         (["{tmp}/m.npz", "--noise", "-1"], "noise must be positive"),
         (["{tmp}/m.npz", "--val-subjects", "z"], "Nobody is called z"),
         (["{tmp}/m.npz", "--out", "{tmp}"], "not a benchmark set that this tool made"),

@@ -18,6 +18,16 @@ def test_work_dir_comes_from_the_command_line_then_the_config_then_its_name(tmp_
     assert config_of("--cfg-options", "work_dir=there", "--work-dir", "here").work_dir == "here"
 
 
+def test_a_work_dir_that_cannot_be_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ConfigError, match=r"directory .*file can't be made: .*file is a file"):
+        config_of("--cfg-options", f"work_dir={file}")
+    with pytest.raises(ConfigError, match=r"deep/work can't be made: .*file is a file"):
+        config_of("--work-dir", file / "deep" / "work")
+    assert config_of("--work-dir", tmp_path / "deep" / "work").work_dir.endswith("deep/work")
+
+
 def test_flags_reach_the_config(tmp_path):
     options = ["--cfg-options", "default_hooks.visualization.type=part_synth.SaveVisualizationHook"]
     flags = ["--no-validate", "--auto-scale-lr", "--show-dir", "pictures", "--interval", "7"]

@@ -8,8 +8,10 @@ import argparse
 import datetime
 import json
 import re
+import sys
 from pathlib import Path
 
+from part_synth.apis.cli import run_tool
 from part_synth.evaluation.results_page import (
     load_records,
     make_record,
@@ -62,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_tool(main))

@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         "--fps",
         type=float,
         default=defaults.fps,
-        help="frames per second of the set (default: %(default)g)",
+        help="frames per second of the set, not more than the motions have (default: %(default)g)",
     )
     parser.add_argument(
         "--val-subjects",

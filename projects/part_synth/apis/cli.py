@@ -13,7 +13,7 @@ from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
 from .distributed import close_distributed
-from .errors import explain, log_traceback
+from .errors import ConfigError, explain, log_traceback
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -150,6 +150,22 @@ def run_tool(main: Callable[[], None]) -> int:
         return USER_ERROR
     close_distributed()
     return 0
+
+
+def check_out_file(path: str, endings: Sequence[str]) -> None:
+    """Raise if ``--out`` can't be written, before work is done that would be lost.
+
+    Args:
+        path (str): What ``--out`` gave.
+        endings (Sequence[str]): Endings that the tool can write, such as ``.json``.
+
+    Raises:
+        ConfigError: It ends otherwise, is a folder, or lies below a file.
+    """
+    if Path(path).suffix.lower() not in endings:
+        raise ConfigError(f"--out must end with {' or '.join(endings)}, got {path}.")
+    if Path(path).is_dir() or any(parent.is_file() for parent in Path(path).parents):
+        raise ConfigError(f"--out {path} can't be written: it is a folder, or below a file.")
 
 
 def write_metrics(metrics: dict, path: str) -> None:

@@ -19,6 +19,7 @@ from part_synth.engine.checkpoint_guard import (
     find_resumable_checkpoint,
 )
 
+from .config_options import merge_options
 from .errors import ConfigError
 
 # Keys of a config that the runner reads besides its arguments.
@@ -31,6 +32,19 @@ _RUNNER_EXTRAS = {
     "preprocess_cfg",
     "sync_bn",
 }
+# Keys of a config that hold a dict, or None.
+_SECTIONS = (
+    "model",
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "optim_wrapper",
+    "train_cfg",
+    "val_cfg",
+    "test_cfg",
+    "default_hooks",
+    "env_cfg",
+)
 _METRIC_FILES = (".json", ".yaml", ".yml", ".pkl")
 _AMP_TYPES = ("OptimWrapper", "AmpOptimWrapper", "part_synth.AutocastOptimWrapper")
 
@@ -59,7 +73,8 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
         if cfg_options:
             tops = {key.split(".")[0] for key in cfg_options}
             _check_names(tops, set(cfg), "--cfg-options", strict=True)
-            _merge(cfg, cfg_options)
+            merge_options(cfg, cfg_options, _runner_keys())
+        _check_sections(cfg)
     except (FileNotFoundError, ConfigError):
         raise
     # The config is a program of the user: whatever it raises is about the config.
@@ -68,17 +83,6 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
             f"Config {path} can't be read: {type(error).__name__}: {error}"
         ) from error
     return cfg
-
-
-def _merge(cfg: Config, cfg_options: dict) -> None:
-    for key, value in cfg_options.items():
-        try:
-            cfg.merge_from_dict({key: value})
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"--cfg-options {key}={value} does not fit the config ({error}): the levels above "
-                "the last dot must be dicts or numbered entries that are there."
-            ) from error
 
 
 def train_config(args: Namespace) -> Config:
@@ -187,10 +191,23 @@ def apply_amp(cfg: Config) -> None:
             outer.pop(shared, None)
 
 
+def _check_sections(cfg: Config) -> None:
+    """Raise where a section of a run is no dict."""
+    for name in _SECTIONS:
+        value = cfg.get(name)
+        # The runner says what is missing; None switches a section off.
+        if value is not None and not isinstance(value, dict):
+            raise ConfigError(f"The config's {name} must be a dict, got {value!r:.80}.")
+
+
+def _runner_keys() -> set[str]:
+    """Top-level names of a config that the runner reads."""
+    return (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {"self", "cfg"}
+
+
 def _check_names(names, present: set, where: str, strict: bool) -> None:
     """Raise where a top-level name is unknown; without ``strict`` only where it looks misspelt."""
-    known = set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS
-    known -= {"self", "cfg"}
+    known = _runner_keys()
     for name in names:
         choices = known | present if strict else known - present
         if name in known or (strict and name in present):
@@ -209,6 +226,13 @@ def _set_run(cfg: Config, args: Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+    folder = Path(cfg.work_dir)
+    file = next((path for path in (folder, *folder.parents) if path.is_file()), None)
+    if file is not None:
+        raise ConfigError(
+            f"The work directory {folder} can't be made: {file} is a file. Name a folder with "
+            "--work-dir."
+        )
 
 
 def _set_resume(cfg: Config, resume: str) -> None:

@@ -15,6 +15,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from part_synth.apis.config import load_config
+from part_synth.apis.devices import to_device
 from part_synth.datasets.transforms import crop_square
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.geometry import H36M17, PART_NAMES
@@ -60,7 +61,7 @@ def init_model(
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The checkpoint belongs to another model.
+        ValueError: The checkpoint belongs to another model, or there is no such device here.
     """
     cfg = config if isinstance(config, Config) else load_config(str(config))
     check_checkpoint_file(str(checkpoint))
@@ -75,7 +76,7 @@ def init_model(
             f"trained with. ({str(error).splitlines()[-1].strip()})"
         ) from error
     model.cfg = cfg
-    return model.to(device).eval()
+    return to_device(model, device).eval()
 
 
 def _crop_settings(cfg: Config) -> tuple[int, float]:
@@ -110,7 +111,8 @@ def predict_people(
         One result per box; an empty list for no boxes.
 
     Raises:
-        ValueError: The image, the background or the boxes have another shape, or a box is empty.
+        ValueError: The image, the background or the boxes have another shape, or a box is empty or
+            wholly outside of the image.
     """
     image = _checked_picture(image, "image")
     if background is not None:
@@ -131,6 +133,13 @@ def predict_people(
         raise ValueError(
             "boxes are (left, top, right, bottom) in pixels with right > left and bottom > top, "
             f"got {boxes.tolist()}"
+        )
+    # A box that begins in the picture may end outside of it: people at its edge do.
+    outside = ((boxes[:, :2] >= [width, height]) | (boxes[:, 2:] <= 0)).any(1)
+    if outside.any():
+        raise ValueError(
+            f"The box {boxes[outside][0].tolist()} (left, top, right, bottom, px) lies wholly "
+            f"outside of the picture of {width} x {height} px; there is nobody to see."
         )
     size, padding = _crop_settings(model.cfg)
     # A quarter larger than the person, as annotated boxes are.

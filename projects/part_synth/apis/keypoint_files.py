@@ -6,8 +6,10 @@ Symbols: N people in frames, L joints, P people in the file.
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ from part_synth.geometry.keypoint_layouts import keypoint_layout, layouts_of_siz
 # A number of joints that several layouts have is taken as the most common one's.
 _COMMON_LAYOUTS = {17: "coco"}
 _DEFAULT_JOINTS = 17
+# What tells the entries of a list apart: frames of mmpose, its dumped results, AlphaPose's people.
+_LIST_KEYS = ("instances", "predictions", "image_id")
 _ID_KEYS = ("track_id", "person_id", "idx")
 # What a NumPy archive may call its arrays.
 _ARRAY_KEYS = {
@@ -27,6 +31,10 @@ _ARRAY_KEYS = {
     "person_ids": ("person_ids", "track_ids"),
     "frames": ("frames", "frame_ids"),
 }
+
+
+# How .npz files (zip archives, empty ones too) and .npy files begin.
+_NUMPY_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")
 
 
 @dataclass
@@ -86,7 +94,7 @@ def read_keypoints(path: str | Path, person: str | None = None) -> KeypointTrack
       where there are, ``scores`` (N, L), ``person_ids`` (N,), ``frames`` (N,) and ``layout``.
 
     A file has identities if each person has a ``track_id``, ``person_id`` or ``idx`` and nobody's
-    occurs twice in a frame.
+    occurs twice in a frame. Where some have, ``assumptions`` says why they are not used.
 
     Args:
         path: File, or folder with one JSON file per frame.
@@ -189,13 +197,22 @@ def _parse(data, path: Path) -> _Content:
         raise ValueError(
             f"{path} holds a list of {', '.join(kinds)}; lists of people or of frames are known."
         )
-    if all("instances" in entry for entry in entries):
+    kind = next((key for key in _LIST_KEYS if any(key in entry for entry in entries)), None)
+    lacking = [i for i, entry in enumerate(entries) if kind is not None and kind not in entry]
+    if lacking:
+        found = ", ".join(map(str, entries[lacking[0]])) or "nothing"
+        raise ValueError(
+            f"{path}: entry {lacking[0]} of its {len(entries)} (counted from 0) has no {kind!r}, "
+            f"which others have, but {found}; the file is damaged. A frame with nobody holds an "
+            "empty list."
+        )
+    if kind == "instances":
         frames = [_whole(entry.get("frame_id", i), path) for i, entry in enumerate(entries)]
         people = [_list_of(entry["instances"], path) for entry in entries]
         return _content(list(zip(frames, people, strict=True)), path)
-    if all("predictions" in entry for entry in entries):
+    if kind == "predictions":
         return _parse_frames([f for e in entries for f in _list_of(e["predictions"], path)], path)
-    if all("image_id" in entry for entry in entries):
+    if kind == "image_id":
         names = list(dict.fromkeys(str(entry["image_id"]) for entry in entries))
         numbers = dict(zip(names, _frame_numbers([Path(n).stem for n in names]), strict=True))
         by_frame: dict[int, list] = {number: [] for number in sorted(numbers.values())}
@@ -261,7 +278,13 @@ def _keypoints_of(entry, where: str) -> np.ndarray | None:
         )
     if scores is None:
         scores = np.ones(len(values))
-    scores = np.asarray(scores, dtype=np.float64).reshape(-1)
+    try:
+        scores = np.asarray(scores, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where}: keypoint_scores must be numbers, one for each joint, got "
+            f"{str(scores)[:80]!r}; the file is damaged."
+        ) from error
     if len(scores) != len(values):
         raise ValueError(
             f"{where}: there must be one of keypoint_scores for each joint, got {len(scores)} for "
@@ -276,7 +299,7 @@ def _identity(entry: dict) -> int | None:
         value = entry.get(key)
         while isinstance(value, list) and value:
             value = value[0]
-        if isinstance(value, int | float) and value >= 0:
+        if isinstance(value, int | float) and 0 <= value < math.inf:
             return int(value)
     return None
 
@@ -300,17 +323,19 @@ def _select(content: _Content, person: str | None, path: Path) -> KeypointTracks
     values = values.reshape(-1, num_joints, 3)
     frames = np.array([someone.frame for someone in people], dtype=np.int64)
     identities = [someone.identity for someone in people]
-    pairs = set(zip(frames.tolist(), identities, strict=True))
-    tracked = bool(people) and None not in identities and len(pairs) == len(people)
+    untracked = _why_untracked(people, path)
     layout = _guess_layout(content.layout, num_joints)
     if person is None:
-        person = "all" if tracked else "largest"
+        person = "largest" if untracked else "all"
+        # Somebody who has a tracker wants to know why it counts for nothing.
+        if untracked and any(identity is not None for identity in identities):
+            assumptions.append(untracked)
     if person == "all":
-        if not tracked:
+        if untracked:
             identities = [someone.place for someone in people]
             assumptions.append(
-                "The file has no identities: people in the same place of their frames' lists are "
-                "taken as one person."
+                f"{untracked} People in the same place of their frames' lists are taken as one "
+                "person."
             )
         ids = np.array(identities, dtype=np.int64)
         return KeypointTracks(values[..., :2], values[..., 2], frames, ids, *layout, assumptions)
@@ -327,6 +352,26 @@ def _select(content: _Content, person: str | None, path: Path) -> KeypointTracks
     rows[np.searchsorted(numbers, frames[order])] = values[order]
     ids = np.zeros(len(numbers), dtype=np.int64)
     return KeypointTracks(rows[..., :2], rows[..., 2], numbers, ids, *layout, assumptions)
+
+
+def _why_untracked(people: list[_Person], path: Path) -> str:
+    """Why the people's numbers are no identities, a sentence; empty where they are."""
+    without = sum(someone.identity is None for someone in people)
+    if without == len(people):
+        return "The file has no identities."
+    if without:
+        return (
+            f"The identities of {path.name} are not used: {without} of {len(people)} people have "
+            f"none of {', '.join(_ID_KEYS)}."
+        )
+    counts = Counter((someone.frame, someone.identity) for someone in people)
+    (frame, identity), count = counts.most_common(1)[0]
+    if count > 1:
+        return (
+            f"The identities of {path.name} are not used: {count} people of frame {frame} have "
+            f"the number {identity}."
+        )
+    return ""
 
 
 def _box_areas(values: np.ndarray) -> np.ndarray:
@@ -353,6 +398,14 @@ def _guess_layout(said: str | None, num_joints: int) -> tuple[str | None, bool]:
 
 def _read_arrays(path: Path) -> KeypointTracks:
     """NumPy files."""
+    with path.open("rb") as file:
+        begin = file.read(8)
+    if not begin.startswith(_NUMPY_MARKS):
+        kind = "is empty" if not begin else f"begins with {begin!r}"
+        raise ValueError(
+            f"{path} {kind}: it is no NumPy file, whatever its name says. Name JSON files .json, "
+            "and write arrays with numpy.savez or numpy.save."
+        )
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {"keypoints": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from part_synth.apis.keypoint_files import KeypointTracks, count_within, read_keypoints
 from part_synth.apis.zoo import frame_interval, load_lifter
-from part_synth.geometry import H36M17, aim_points
+from part_synth.datasets.frame_windows import frame_windows
+from part_synth.geometry import H36M17, aim_points, far_camera
 from part_synth.geometry.keypoint_layouts import keypoint_layout, layouts_of_size, to_h36m17
 
 # Focal length over the larger side of the image where no camera is known: that of Human3.6M's
@@ -614,7 +615,7 @@ def _lift(
     if num_frames > 1:
         step = _window_step(model, fps, request)
         windows = torch.from_numpy(
-            _windows(request.person_ids[rows], request.frames[rows], num_frames, step)
+            frame_windows(request.person_ids[rows], request.frames[rows], num_frames, step)
         )
     pixels = torch.from_numpy(points[rows])
     was_training = model.training
@@ -622,7 +623,14 @@ def _lift(
     model.eval()
     try:
         with torch.inference_mode():
-            aimed, rotation = aim_points(pixels, *_intrinsics(pixels, focal, centre))
+            if focal is None:
+                # As training sees people whose camera is not known.
+                intrinsics = far_camera(pixels)
+            else:
+                intrinsics = tuple(
+                    torch.from_numpy(v).expand(len(pixels), 2) for v in (focal, centre)
+                )
+            aimed, rotation = aim_points(pixels, *intrinsics)
             aimed, rotation = aimed.float(), rotation.float()
             for start in range(0, len(rows), batch_size):
                 part = slice(start, start + batch_size)
@@ -631,17 +639,6 @@ def _lift(
     finally:
         model.train(was_training)
     return joints
-
-
-def _intrinsics(
-    pixels: Tensor, focal: np.ndarray | None, centre: np.ndarray | None
-) -> tuple[Tensor, Tensor]:
-    """(N, 2) focal lengths and principal points, px."""
-    if focal is not None:
-        return tuple(torch.from_numpy(v).expand(len(pixels), 2) for v in (focal, centre))
-    # As training sees people whose camera is not known: straight on, from far away.
-    size = (pixels.amax(-2) - pixels.amin(-2)).amax(-1, keepdim=True)
-    return 4.0 * size.expand(-1, 2), pixels[:, 0]
 
 
 def _window_step(model: nn.Module, fps: float | None, request: _Request) -> float:
@@ -653,26 +650,6 @@ def _window_step(model: nn.Module, fps: float | None, request: _Request) -> floa
         f"fps is not known: frames are taken as {interval:g} s apart, as in the model's training."
     )
     return 1.0
-
-
-def _windows(person_ids: np.ndarray, frames: np.ndarray, num_frames: int, step: float):
-    """(M, T) rows of each row's window: the person's nearest frames, the ends repeated."""
-    order = np.lexsort((frames, person_ids))
-    ids, time = person_ids[order], frames[order].astype(np.float64)
-    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-    ends = np.concatenate([starts[1:], [len(ids)]]) - 1
-    track = np.repeat(np.arange(len(starts)), ends - starts + 1)
-    # One clock for all, with pauses between people that are longer than any window.
-    length = time[ends] - time[starts] + 2.0 * step * num_frames
-    clock = time - time[starts][track] + (np.cumsum(length) - length)[track]
-    wanted = clock[:, None] + step * (np.arange(num_frames) - (num_frames - 1) // 2)
-    right = np.searchsorted(clock, wanted).clip(0, len(clock) - 1)
-    left = np.maximum(right - 1, 0)
-    nearest = np.where(wanted - clock[left] <= clock[right] - wanted, left, right)
-    nearest = nearest.clip(starts[track][:, None], ends[track][:, None])
-    windows = np.empty_like(nearest)
-    windows[order] = order[nearest]
-    return windows
 
 
 def _warn(ok: np.ndarray, reasons: dict[str, np.ndarray]) -> None:

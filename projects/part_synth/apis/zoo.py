@@ -12,6 +12,7 @@ from torch import nn
 
 import part_synth
 from part_synth.apis.config import load_config
+from part_synth.apis.devices import to_device
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.registry import MODELS
 
@@ -128,14 +129,7 @@ def _load(config: Path, checkpoint: Path, device: str, changed: tuple[int, ...])
             f"with. ({' '.join(str(error).split())[:300]})"
         ) from error
     model.cfg = cfg
-    try:
-        return model.to(device).eval()
-    # torch has several ways of saying it.
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"The device {device!r} can't be used here; give 'cpu', or 'cuda' where a GPU is. "
-            f"({str(error).splitlines()[0][:150]})"
-        ) from error
+    return to_device(model, device).eval()
 
 
 def _state_dict(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ Symbols: N frames, M samples, B batch, T frames of a sample, K = 17 joints.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from torch.utils.data import Dataset
 
 from part_synth.datasets.frame_index import FrameIndex
 from part_synth.datasets.frame_source import read_frames
+from part_synth.datasets.frame_tables import FrameGroups
+from part_synth.datasets.frame_windows import frame_windows
 from part_synth.datasets.metainfo import h36m_metainfo
-from part_synth.geometry import aim_points, mirror, mirror_points, unit_scale
+from part_synth.geometry import aim_points, far_camera, mirror, mirror_points, unit_scale
 from part_synth.registry import DATASETS
 
 # One constant each for the draws of a sample, so that they are independent of each other.
@@ -64,7 +67,8 @@ class KeypointClipDataset(Dataset):
 
     Raises:
         FileNotFoundError: If files are missing.
-        ValueError: If files hold something else, an argument is wrong, or no frame is left.
+        ValueError: If files hold something else, an argument is wrong, no frame is left, or no
+            video is as long as the frames of a sample (a warning in ``test_mode``).
     """
 
     def __init__(
@@ -115,7 +119,10 @@ class KeypointClipDataset(Dataset):
         pixels = torch.from_numpy(index.keypoints.astype(np.float32))
         focal, centre = _intrinsics(index, str(data_root))
         self._points, rotation = aim_points(pixels, focal, centre)
-        self._windows = torch.from_numpy(_windows(index, num_frames, interval))[::frame_step]
+        videos = index.group_by("subject", "clip", "camera")
+        _check_length(index, videos, num_frames, interval, str(data_root), test_mode)
+        windows = frame_windows(videos.group_of, index.time, num_frames, interval)
+        self._windows = torch.from_numpy(windows)[::frame_step]
         self._middle = self._windows[:, (num_frames - 1) // 2]
         self._rotation = rotation
         self._joints = None
@@ -262,7 +269,7 @@ def _usable(index: FrameIndex, source: str) -> FrameIndex:
             f"{source}: {int((~keep).sum())} of {len(index)} frames have 2D poses that are not "
             "finite or a single point; they are left out.",
             logger="current",
-            level=30,
+            level=logging.WARNING,
         )
     return index if keep.all() else index.select(keep)
 
@@ -279,32 +286,35 @@ def _intrinsics(index: FrameIndex, source: str) -> tuple[torch.Tensor, torch.Ten
             "as if in the middle of the picture.",
             logger="current",
         )
-        size = np.ptp(index.keypoints[unknown], axis=1).max(-1, keepdims=True)
-        focal = np.where(unknown[:, None], 0.0, focal)
-        centre = np.where(unknown[:, None], 0.0, centre)
-        focal[unknown] = 4.0 * size
-        centre[unknown] = index.keypoints[unknown, 0]
+        guessed = far_camera(torch.from_numpy(index.keypoints[unknown]))
+        focal[unknown], centre[unknown] = (values.numpy() for values in guessed)
     return torch.from_numpy(focal.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))
 
 
-def _windows(index: FrameIndex, num_frames: int, interval: float) -> np.ndarray:
-    """(N, T) frames of each sample, by the middle frame, in the order of the index."""
-    videos = index.group_by("subject", "clip", "camera")
-    order = videos.order
-    time = index.time[order]
-    video = np.repeat(np.arange(len(videos.sizes)), videos.sizes)
-    # One clock for all videos, with pauses longer than any window between them.
+def _check_length(
+    index: FrameIndex,
+    videos: FrameGroups,
+    num_frames: int,
+    interval: float,
+    source: str,
+    test_mode: bool,
+) -> None:
+    """Refuse samples that are longer than every video: they would be repeated frames."""
+    if num_frames == 1:
+        return
+    time = index.time[videos.order]
     first, last = videos.offsets[:-1], videos.offsets[1:] - 1
-    pause = 10.0 * interval * (num_frames + 1)
-    starts = np.cumsum(np.concatenate([[0.0], (time[last] - time[first])[:-1] + pause]))
-    clock = time - time[first][video] + starts[video]
-    offsets = np.arange(num_frames) - (num_frames - 1) // 2
-    wanted = clock[:, None] + interval * offsets
-    right = np.searchsorted(clock, wanted).clip(1, max(len(clock) - 1, 1))
-    right = np.minimum(right, len(clock) - 1)
-    left = np.maximum(right - 1, 0)
-    nearer = np.where(wanted - clock[left] <= clock[right] - wanted, left, right)
-    place = np.clip(nearer, first[video][:, None], last[video][:, None])
-    windows = np.empty_like(place)
-    windows[order] = order[place]
-    return windows.astype(np.int64)
+    longest, wanted = float((time[last] - time[first]).max()), (num_frames - 1) * interval
+    # Videos that are a little too short serve, as the ends of longer ones do.
+    if wanted <= longest + 0.5 * interval:
+        return
+    fitting = int(longest / interval + 0.5) + 1
+    text = (
+        f"{source}: num_frames={num_frames} frames, {interval:g} s apart, take {wanted:g} s, but "
+        f"the longest video lasts {longest:g} s: every sample would repeat its first and last "
+        f"frames. Set num_frames to at most {fitting}, or a smaller interval."
+    )
+    if not test_mode:
+        raise ValueError(text)
+    # A model that has learned from longer videos can still be asked.
+    print_log(text, logger="current", level=logging.WARNING)

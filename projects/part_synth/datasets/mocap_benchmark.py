@@ -34,6 +34,9 @@ SPLITS = ("train", "val", "test")
 _VERSION = 1
 # People of CMU's clips on whom to validate, unless others are named.
 _CMU_VALIDATION = ("08", "ev_soccer", "gs_charleston")
+# Rates that differ by no more are taken as one: files round the time of a frame, and cameras of
+# television have 29.97 frames per second.
+_SAME_RATE = 0.005
 _NEAREST = 1.0  # m; a joint nearer to the camera than this loses the frame
 _FEET = (3, 6)
 _BOX = 1.25  # side of the person's box over that of the joints, as in the synthetic set
@@ -47,7 +50,7 @@ class MocapRecipe:
 
     Attributes:
         motions: Files and folders that `load_motions` reads.
-        fps: Frames per second of the set; clips are brought to it.
+        fps: Frames per second of the set; clips are brought to it, those of fewer are refused.
         val_subjects: People to validate on; None: those of the file, else the usual ones of CMU,
             else the last tenth of the training people.
         test_subjects: People to test on; None: those of the file.
@@ -117,7 +120,8 @@ def make_mocap_benchmark(recipe: MocapRecipe, out: str | Path, force: bool = Fal
 
     Raises:
         FileNotFoundError: There are no such motions.
-        ValueError: Damaged motions, people that can't be split, or ``out`` holds something else.
+        ValueError: Damaged motions, fewer frames per second than the recipe's, people that can't
+            be split, or ``out`` holds something else.
     """
     out = Path(out)
     _check_place(out, force)
@@ -204,9 +208,15 @@ def _move(unfinished: Path, out: Path) -> None:
 
 def _read_motions(recipe: MocapRecipe) -> MotionClips:
     """All clips at the recipe's rate, each with its middle above the room's origin."""
-    loaded = [
-        load_motions(path, amc_fps=recipe.amc_fps).resample(recipe.fps) for path in recipe.motions
-    ]
+    loaded = []
+    for path in recipe.motions:
+        clips = load_motions(path, amc_fps=recipe.amc_fps)
+        if recipe.fps > (1 + _SAME_RATE) * clips.fps:
+            raise ValueError(
+                f"{path} has {clips.fps:g} frames per second, and fps={recipe.fps:g} asks for more "
+                f"than were measured. Give --fps {clips.fps:g} or less."
+            )
+        loaded.append(clips.resample(recipe.fps))
     length = np.concatenate([clips.length for clips in loaded])
     labels = ("subject", "clip", "action", "split")
     joined = MotionClips(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import CheckpointLoader, Runner
+from torch import nn
 
 from part_synth.registry import HOOKS
 
@@ -126,19 +128,55 @@ class CheckpointGuardHook(Hook):
         Raises:
             ValueError: Too few parameters match, or one has another shape.
         """
-        state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
-        model = unwrap(runner.model)
-        shapes = {
-            name.removeprefix("module."): tuple(value.shape)
-            for name, value in state.items()
-            if hasattr(value, "shape")
-        }
-        wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
-        missing = [name for name, shape in wanted.items() if shapes.get(name) != shape]
-        misfits = any(name in shapes for name in missing)
-        if misfits or len(wanted) - len(missing) < self.min_matched * len(wanted):
-            raise ValueError(
-                f"The checkpoint is of another model: {len(missing)} of the {len(wanted)} "
-                f"parameters of {type(model).__name__} are missing in it or have another shape "
-                f"(first: {missing[0]}). Use the config it was trained with."
-            )
+        check_weights(unwrap(runner.model), checkpoint, self.min_matched)
+
+
+def check_weights(model: nn.Module, checkpoint: dict, min_matched: float) -> None:
+    """Raise if a checkpoint is of another model.
+
+    Args:
+        model (nn.Module): The model that is to take the weights.
+        checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``.
+        min_matched (float): See :class:`CheckpointGuardHook`.
+
+    Raises:
+        ValueError: Too few parameters match, or one has another shape.
+    """
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
+    shapes = {
+        name.removeprefix("module."): tuple(value.shape)
+        for name, value in state.items()
+        if hasattr(value, "shape")
+    }
+    wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    missing = [name for name, shape in wanted.items() if shapes.get(name) != shape]
+    misfits = any(name in shapes for name in missing)
+    if misfits or len(wanted) - len(missing) < min_matched * len(wanted):
+        raise ValueError(
+            f"The checkpoint is of another model: {len(missing)} of the {len(wanted)} "
+            f"parameters of {type(model).__name__} are missing in it or have another shape "
+            f"(first: {missing[0]}). Use the config it was trained with."
+        )
+
+
+def check_before_data(runner: Runner) -> None:
+    """Look at the checkpoint that a runner is going to load, before it builds its data sets.
+
+    The runner itself loads it afterwards, and a data set may take minutes to read or to make.
+
+    Args:
+        runner (Runner): Just built. Nothing is looked at if it has no
+            :class:`CheckpointGuardHook` or loads nothing.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The checkpoint is of another model.
+    """
+    path = runner._load_from
+    guards = [hook for hook in runner.hooks if isinstance(hook, CheckpointGuardHook)]
+    if not path or not guards:
+        return
+    # Runner.load_checkpoint reads it in the same way: what it can't read is refused here too.
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location="cpu", logger="silent")
+    for guard in guards:
+        guard.after_load_checkpoint(runner, checkpoint)

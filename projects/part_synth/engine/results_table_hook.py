@@ -48,7 +48,8 @@ class ResultsTableHook(Hook):
 
     Args:
         untrained: Whether to test the untrained network.
-        name: What to call the model in the table.
+        name: What to call the model in the table; None = 'this model', and in brackets which of
+            its weights were tested.
         compare: Further rows from other runs' ``results.json``: dicts with ``name``, ``path`` and
             an optional ``hint`` that says how to make a file that is not there yet.
 
@@ -61,7 +62,7 @@ class ResultsTableHook(Hook):
     def __init__(
         self,
         untrained: bool = True,
-        name: str = "this model (best on validation)",
+        name: str | None = None,
         compare: Sequence[Mapping[str, str]] = (),
     ) -> None:
         for entry in compare:
@@ -119,23 +120,21 @@ class ResultsTableHook(Hook):
         self._trained = False
         # The main process may still be writing the checkpoint that all are about to read.
         barrier()
-        checkpoint = best_checkpoint(runner)
+        checkpoint, kind = reported_checkpoint(runner)
         if checkpoint is not None:
             runner.load_checkpoint(str(checkpoint), map_location="cpu")
         with _undisturbed(runner):
             metrics = runner.test_loop.run()
-        self._report(runner, metrics, checkpoint)
+        self._report(runner, metrics, checkpoint, self.name or f"this model ({kind})")
 
     @master_only
     def _report(
-        self, runner: Runner, metrics: Mapping[str, float], checkpoint: Path | None
+        self, runner: Runner, metrics: Mapping[str, float], checkpoint: Path | None, name: str
     ) -> None:
         # A resumed run loads a checkpoint too, yet it began with untrained weights.
         fine_tuned = runner.cfg.get("load_from") is not None and not runner.cfg.get("resume")
         before = "before training" if fine_tuned else "untrained network"
-        rows = result_rows(
-            metrics, self.name, self._untrained_metrics, self._compared(runner), before
-        )
+        rows = result_rows(metrics, name, self._untrained_metrics, self._compared(runner), before)
         tested = checkpoint.name if checkpoint else "the weights after the last iteration"
         caption = f"test set, {tested}"
         gt_spread = find_metric(metrics, "gt_spread_mm")
@@ -165,7 +164,7 @@ class ResultsTableHook(Hook):
         return rows
 
 
-def best_checkpoint(runner: Runner) -> Path | None:
+def reported_checkpoint(runner: Runner) -> tuple[Path | None, str]:
     """The checkpoint to report of a run.
 
     Args:
@@ -173,7 +172,8 @@ def best_checkpoint(runner: Runner) -> Path | None:
 
     Returns:
         The best one by the (first) metric that ``CheckpointHook`` watches; the last one where
-        there is no best one; None where nothing was saved.
+        there is no best one (nothing was validated); None where nothing was saved. And which of
+        the three it is, in words.
     """
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook):
@@ -183,11 +183,11 @@ def best_checkpoint(runner: Runner) -> Path | None:
             # A resumed run may have been moved: its record then names the old folder.
             for candidate in (path, path and Path(hook.out_dir, Path(path).name)):
                 if candidate and Path(candidate).is_file():
-                    return Path(candidate)
+                    return Path(candidate), "best on validation"
         latest = hook.last_ckpt or find_latest_checkpoint(hook.out_dir)
         if latest and Path(latest).is_file():
-            return Path(latest)
-    return None
+            return Path(latest), "last checkpoint"
+    return None, "last weights"
 
 
 def _copy_to_averaged(runner: Runner) -> None:

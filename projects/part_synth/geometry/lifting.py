@@ -187,3 +187,21 @@ def aim_points(pixels: Tensor, focal: Tensor, centre: Tensor) -> tuple[Tensor, T
     rays = rays @ rotation.mT
     # A joint more than 84 degrees off the axis is no joint of the person the camera looks at.
     return rays[..., :2] / rays[..., 2:].clamp_min(0.1), rotation
+
+
+def far_camera(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Intrinsics where no camera is known: it looks straight at the root, from far away.
+
+    Args:
+        pixels: (*, K, 2) px, root first.
+
+    Returns:
+        Focal length (*, 2), four times the larger side of the person's box, and principal point
+        (*, 2), the root; both px.
+
+    Raises:
+        ValueError: the trailing shape is another one.
+    """
+    pixels = as_points(pixels, "pixels", (None, 2))
+    size = (pixels.amax(-2) - pixels.amin(-2)).amax(-1, keepdim=True)
+    return 4.0 * size.expand(*size.shape[:-1], 2), pixels[..., 0, :]

@@ -215,6 +215,17 @@ def test_short_disk_is_told_before_anything_is_made(tmp_path, tiny_recipe, monke
     assert not (tmp_path / "set").exists()
 
 
+def test_bad_places_and_motions_are_told_at_once(tmp_path, tiny_recipe, monkeypatch):
+    monkeypatch.setattr(writer, "ensure_body_file", lambda: pytest.fail("made something"))
+    wrong = tmp_path / "wrong.npz"
+    np.savez(wrong, poses=np.zeros(3))
+    with pytest.raises(ValueError, match=r"wrong\.npz is a file; name a folder"):
+        make_synthetic_mocap(wrong, workers=0, **tiny_recipe)
+    with pytest.raises(ValueError, match=r"wrong\.npz lacks"):
+        make_synthetic_mocap(tmp_path / "set", workers=2, motions=wrong, **tiny_recipe)
+    assert not list(tmp_path.glob(".set.unfinished*"))
+
+
 def test_failed_worker_is_reported(tmp_path, tiny_recipe, monkeypatch):
     monkeypatch.setattr(writer, "ensure_body_file", lambda: tmp_path / "no_body.npz")
     with pytest.raises(RuntimeError, match=r"no_body\.npz"):

@@ -65,6 +65,19 @@ def test_flip_test_makes_mirrored_input_mirrored_output(points):
     torch.testing.assert_close(mirrored, mirror(model.poses(points)), atol=1e-5, rtol=1e-4)
 
 
+def test_training_clips_shorter_than_the_lifters_window_are_refused(points, joints):
+    model = LiftingModel(CLIP, objective=dict(type="part_synth.SupervisedLifting"))
+    for frames in (3, 4):
+        inputs = dict(
+            points=points.expand(-1, frames, -1, -1),
+            joints=joints[:, None].expand(-1, frames, -1, -1),
+        )
+        assert torch.isfinite(model(inputs, mode="loss")["loss_mpjpe"])
+    words = r"reads 3 frames, but the training clips have 2.*num_frames=3 or more"
+    with pytest.raises(ValueError, match=words):
+        model(dict(points=points.expand(-1, 2, -1, -1)), mode="loss")
+
+
 def test_a_clip_lifter_asks_for_its_frames(points):
     model = LiftingModel(CLIP)
     windows = torch.cat([points, points, points], dim=1)

@@ -18,6 +18,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from part_synth.datasets.synthetic.body_file import ensure_body_file, load_body_model
+from part_synth.datasets.synthetic.clip_source import open_source
 from part_synth.datasets.synthetic.contact_sheet import write_contact_sheet
 from part_synth.datasets.synthetic.generate import TASK_FOLDER, run_tasks, task_file, task_names
 from part_synth.datasets.synthetic.pool import default_workers, run_workers
@@ -63,7 +64,8 @@ def make_synthetic_mocap(
         ``out`` as a path.
 
     Raises:
-        ValueError: if an argument is out of range, or ``out`` holds something else.
+        ValueError: if an argument is out of range, ``motions`` can't be read or has too few people,
+            or ``out`` holds something else.
         FileNotFoundError: if there is no file ``motions``.
         OSError: if the disk is too short.
     """
@@ -123,6 +125,8 @@ def _is_whole(root: Path, recipe: Recipe) -> bool:
             f"{root} holds a synthetic data set made with {', '.join(changed)}; name another "
             "folder, or delete this one to have it made anew"
         )
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"{root} is a file; name a folder to make the synthetic data set in")
     if root.is_dir() and any(root.iterdir()):
         raise ValueError(
             f"{root} exists and is not a finished synthetic data set (it has no {META}); name "
@@ -161,6 +165,8 @@ def _check_disk(folder: Path, recipe: Recipe) -> None:
 
 
 def _make(root: Path, recipe: Recipe, workers: int) -> None:
+    # Motions that can't be read are refused before anything is made.
+    open_source(recipe)
     unfinished = root.parent / f".{root.name}.unfinished"
     request = json.dumps({"fingerprint": recipe.fingerprint()})
     if unfinished.exists() and not _same_request(unfinished / _REQUEST, request):

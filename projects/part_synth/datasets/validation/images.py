@@ -13,10 +13,13 @@ from part_synth.geometry import PART_NAMES
 
 # Difference between the size of an image and what the camera file says, part of the size.
 _SIZE_LIMIT = 0.01
+# Side of a box over the extent of the joints in it: 1.25 is usual, and clothes, hands and feet add.
+_LARGEST_BOX = 4.0
+_ENOUGH_JOINTS = 12
 
 
 def check_boxes(index: FrameIndex) -> list[Finding]:
-    """Is the person's box in the image, and are the joints in the box?
+    """Is the person's box in the image, are the joints in the box, and is it not far too large?
 
     Args:
         index (FrameIndex): Frames to look at.
@@ -42,6 +45,21 @@ def check_boxes(index: FrameIndex) -> list[Finding]:
             "Most joints are outside of the person's box in "
             f"{examples(index, missed)}. `scale` is the side of the box divided by 200 px, "
             "`center` its centre in px."
+        )
+        findings.append(Finding("boxes", text))
+    known = visible & np.isfinite(index.keypoints).all(axis=-1)
+    high = np.where(known[..., None], index.keypoints, -np.inf).max(axis=1)
+    low = np.where(known[..., None], index.keypoints, np.inf).min(axis=1)
+    # Of a person cut off by the image's edge, fewer joints are visible than the box is made of.
+    enough = known.sum(1) >= _ENOUGH_JOINTS
+    extent = np.where(enough[:, None], high - low, np.inf).max(axis=1)
+    large = np.flatnonzero(200 * index.scale > _LARGEST_BOX * extent)
+    if len(large):
+        ratio = np.median(200 * index.scale[large] / np.maximum(extent[large], 1e-6))
+        text = (
+            f"The person's box is {ratio:.3g} times as large as the joints (median) in "
+            f"{examples(index, large)}. `scale` is the side of the box divided by 200 px; about "
+            "1.25 times the person is usual."
         )
         findings.append(Finding("boxes", text))
     return findings

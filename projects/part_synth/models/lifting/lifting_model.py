@@ -114,6 +114,13 @@ class LiftingModel(BaseModel):
         if mode == "loss":
             if self.objective is None:
                 raise ValueError("This model has no objective and cannot be trained; set one.")
+            frames, wanted = inputs["points"].shape[1], self.lifter.num_frames
+            if frames < wanted:
+                raise ValueError(
+                    f"This lifter reads {wanted} frames, but the training clips have {frames}: it "
+                    f"would learn from repeated frames. Set num_frames={wanted} or more of the "
+                    "training data set, or a smaller reach of the lifter."
+                )
             return self.objective.loss(self, inputs)
         if mode == "tensor":
             return self.poses(inputs["points"])
