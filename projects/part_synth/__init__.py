@@ -6,6 +6,7 @@ Rooms:
 - :mod:`part_synth.datasets`: the embedded rendered data set, adapters for real ones, transforms.
 - :mod:`part_synth.models`: encoders, puppet, synthesis, priors, losses and the models they make.
 - :mod:`part_synth.evaluation`: metrics and trivial baselines.
+- :mod:`part_synth.retrieval`: galleries of embedded poses and the search in them.
 - :mod:`part_synth.engine`: hooks, optimiser wrappers, checkpoints.
 - :mod:`part_synth.visualization`: drawing of skeletons, part maps and predictions.
 - :mod:`part_synth.apis`: what programs and tools call.

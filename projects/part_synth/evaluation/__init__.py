@@ -1,7 +1,8 @@
-"""Metrics: pure functions in ``functional``, trivial answers in ``baselines``, two metrics.
+"""Metrics: pure functions in ``functional``, trivial answers in ``baselines``, and the metrics.
 
-``PoseMetric`` and ``PartSegMetric`` plug into any mmengine evaluator; what they compute is also
-there without a runner (``evaluate_poses``, ``evaluate_baselines``, ``functional``).
+``PoseMetric``, ``PartSegMetric``, and for embeddings ``PoseRetrievalMetric``, ``IdentityProbeMetric``
+and ``ViewSyncMetric`` plug into any mmengine evaluator; what they compute is also there without a
+runner (``evaluate_poses``, ``evaluate_baselines``, ``evaluate_retrieval``, ``functional``).
 """
 
 from part_synth.evaluation.baselines import (
@@ -9,6 +10,7 @@ from part_synth.evaluation.baselines import (
     load_reference_poses,
     random_poses,
 )
+from part_synth.evaluation.identity_probe import IdentityProbeMetric, evaluate_identity_probe
 from part_synth.evaluation.part_seg_metric import PartSegMetric
 from part_synth.evaluation.pose_metric import (
     PoseMetric,
@@ -16,14 +18,22 @@ from part_synth.evaluation.pose_metric import (
     evaluate_baselines,
     evaluate_poses,
 )
+from part_synth.evaluation.retrieval import evaluate_retrieval
+from part_synth.evaluation.retrieval_metric import PoseRetrievalMetric
+from part_synth.evaluation.view_sync_metric import ViewSyncMetric
 
 __all__ = [
+    "IdentityProbeMetric",
     "PartSegMetric",
     "PoseMetric",
+    "PoseRetrievalMetric",
+    "ViewSyncMetric",
     "canonical_mean_pose",
     "evaluate_actions",
     "evaluate_baselines",
+    "evaluate_identity_probe",
     "evaluate_poses",
+    "evaluate_retrieval",
     "load_reference_poses",
     "random_poses",
 ]
