@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from data_factory import make_tiny_h36m
-from part_synth.datasets import MultiViewDataset, VideoPairDataset
+from part_synth.datasets import VideoPairDataset
 
 
 def infos(data, epochs=1):
@@ -73,33 +72,3 @@ def test_the_frame_rate_decides(h36m_root):
 def test_bad_arguments(h36m_root):
     with pytest.raises(ValueError, match="num_frames"):
         VideoPairDataset(h36m_root, num_frames=1)
-
-
-@pytest.mark.parametrize("test_mode", [False, True])
-def test_views_of_one_instant(tmp_path, test_mode):
-    root = make_tiny_h36m(tmp_path, subjects=("S1",), cameras=("a", "b", "c"), frames=4, size=32)
-    data = MultiViewDataset(root, num_views=2, test_mode=test_mode, crop={"size": 8})
-    assert len(data) == 2 * 4
-    pairs = set()
-    for info in infos(data, epochs=10):
-        assert len(set(info["clip"])) == len(set(info["frame"].tolist())) == 1
-        assert len(set(info["camera_name"])) == 2
-        pairs.add(tuple(info["camera_name"]))
-        # The same person in the world.
-        camera = info["camera"]
-        world = np.einsum("vji,vkj->vki", camera["rotation"], info["joints"])
-        world += camera["position"][:, None]
-        np.testing.assert_allclose(world[0], world[1], atol=1e-4)
-    assert len(pairs) == (1 if test_mode else 6)
-    assert data[0]["inputs"]["image"].shape == (2, 3, 8, 8)
-
-
-def test_too_few_cameras(h36m_root):
-    with pytest.raises(ValueError, match=r"seen by 3 cameras; the most is 2"):
-        MultiViewDataset(h36m_root, num_views=3)
-
-
-def test_instants_by_step(tmp_path):
-    root = make_tiny_h36m(tmp_path, subjects=("S1",), frames=5, size=32)
-    data = MultiViewDataset(root, frame_step=2)
-    assert [int(data.get_data_info(i)["frame"][0]) for i in range(len(data))] == [1, 3, 5] * 2

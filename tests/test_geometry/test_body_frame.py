@@ -9,6 +9,7 @@ from part_synth.geometry import (
     mirror,
     to_body_frame,
     view_rotation,
+    world_to_camera,
 )
 
 # World with z up -> body axes at yaw 0: x left, y down, z back.
@@ -52,6 +53,21 @@ def test_camera_pose_without_gravity_forgets_every_rotation(poses):
     torch.testing.assert_close(hips[:, 1:], torch.zeros_like(hips[:, 1:]))
     torch.testing.assert_close(first[:, 8, 2], torch.zeros(20, dtype=torch.float64))
     assert (first[:, 8, 1] < 0).all()
+
+
+def test_canonical_pose_is_the_same_for_all_cameras_and_worlds(poses):
+    world = poses @ WORLD_TO_BODY
+    expected, to_canonical = canonicalise_camera_pose(world)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        turn, camera = roma.random_rotmat(2, dtype=torch.float64)
+        shift, place = torch.randn(2, 3, dtype=torch.float64)
+        # The world turned and moved, and then seen by a camera anywhere.
+        seen = world_to_camera(world @ turn.T + shift, camera, place)
+        canonical, rotation = canonicalise_camera_pose(seen)
+        torch.testing.assert_close(canonical, expected)
+        # What the view changes is in the rotation alone.
+        torch.testing.assert_close(rotation @ camera.T @ turn, to_canonical)
 
 
 def test_yaw_of_a_vertical_hip_line_is_zero_by_convention():

@@ -8,7 +8,8 @@ Map for users:
   video some time apart), :class:`MultiViewDataset` (one instant, several cameras),
   :class:`UnpairedPoseDataset` (3D poses without images);
 - transforms: loading, square crops of people, packing; see ``transforms``;
-- :class:`EpochSeededSampler`, :func:`collate`, :class:`MedianBackgrounds`.
+- :class:`EpochSeededSampler`, :class:`MultiViewBatchSampler`, :func:`collate`,
+  :class:`MedianBackgrounds`.
 
 A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, register it in
 ``LAYOUTS``. A new way of choosing frames: subclass :class:`FrameDataset`. Nothing else changes.
@@ -23,6 +24,7 @@ from part_synth.datasets.h36m_layout import Human36mFrames
 from part_synth.datasets.keypoint_clips import KeypointClipDataset
 from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
 from part_synth.datasets.multi_view import MultiViewDataset
+from part_synth.datasets.multi_view_batches import MultiViewBatchSampler
 from part_synth.datasets.sampler import EpochSeededSampler
 from part_synth.datasets.transforms import (
     CropPerson,
@@ -49,6 +51,7 @@ __all__ = [
     "LoadPartLabels",
     "MedianBackgrounds",
     "MpiInf3dhpFrames",
+    "MultiViewBatchSampler",
     "MultiViewDataset",
     "PackFrames",
     "PoseFrameDataset",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+import logging
+from collections.abc import Mapping
 
+import numpy as np
+from mmengine.logging import print_log
+
+from part_synth.datasets.few_labels import choose_labelled
 from part_synth.datasets.frame_datasets import FrameDataset
+from part_synth.datasets.frame_index import FrameIndex
+from part_synth.datasets.pseudo_labels import lift_frames
 from part_synth.registry import DATASETS
 
 
@@ -16,18 +23,61 @@ class MultiViewDataset(FrameDataset):
         data_root (str): Folder of the data set.
         num_views (int): V. Instants that fewer cameras saw are left out; of more cameras V are
             drawn at random, in random order (``test_mode``: the first V in the order of names).
+        labelled (dict | None): Arguments of :func:`~part_synth.datasets.few_labels.
+            choose_labelled`: ``subjects``, ``fraction``, ``seed``. The labels of all other
+            instants never leave the data set: joints and 2D joints become NaN, visibility 0,
+            calibration unknown, part labels are not read. None = all are labelled.
+        pseudo_labels (dict | None): Give the other instants labels that a lifter makes from their
+            2D joints, which then leave the data set: ``lifter`` (None = the package's own, or
+            (config, checkpoint)) and ``weight`` in (0, 1], which takes the place of the joints'
+            visibility. None = no pseudo-labels.
+        camera_offsets (dict | None): Seconds by camera that its frame numbers are late (negative:
+            early), for cameras that were not started together; see ``part_synth.ViewSyncMetric``.
         **kwargs: See :class:`~part_synth.datasets.frame_datasets.FrameDataset`; ``frame_step``
             counts instants of a clip here.
 
+    Attributes:
+        instants (dict): By sample: ``subject`` and ``clip`` (len,) str, ``time`` (len,) seconds in
+            the clip, ``labelled`` (len,) bool. What a batch sampler needs to know.
+
     Raises:
-        ValueError: If no instant was seen by so many cameras.
+        ValueError: If no instant was seen by so many cameras, or an argument is wrong.
     """
 
-    def __init__(self, data_root: str, num_views: int = 2, **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        num_views: int = 2,
+        labelled: dict | None = None,
+        pseudo_labels: dict | None = None,
+        camera_offsets: Mapping[str, float] | None = None,
+        **kwargs,
+    ) -> None:
         if num_views < 2:
             raise ValueError(f"`num_views` must be at least 2, got {num_views}.")
         self.num_views = num_views
+        self.labelled = labelled
+        if pseudo_labels is not None and not 0 < pseudo_labels.get("weight", 0.3) <= 1:
+            raise ValueError(
+                f"`weight` of the pseudo-labels must be in (0, 1], got {pseudo_labels['weight']}."
+            )
+        self.pseudo_labels = pseudo_labels
+        self._lifted: np.ndarray | None = None
+        self.camera_offsets = dict(camera_offsets or {})
         super().__init__(data_root, **kwargs)
+
+    def _read_index(self) -> FrameIndex:
+        index = super()._read_index()
+        unknown = sorted(set(self.camera_offsets) - set(index.sequences.camera.tolist()))
+        if unknown:
+            raise ValueError(
+                f"`camera_offsets` names {', '.join(unknown)}, but the cameras are "
+                f"{', '.join(np.unique(index.sequences.camera).tolist())}."
+            )
+        for camera, seconds in self.camera_offsets.items():
+            late = np.round(seconds * index.column("fps")).astype(index.frame.dtype)
+            index.frame = index.frame - late * (index.column("camera") == camera)
+        return index
 
     def sample_starts(self) -> np.ndarray:
         """Instants (groups of frames) with enough views."""
@@ -37,14 +87,61 @@ class MultiViewDataset(FrameDataset):
         if len(seen) == 0:
             raise ValueError(
                 f"No instant of {self.data_root} was seen by {self.num_views} cameras; the most "
-                f"is {sizes.max(initial=0)}. Lower `num_views`, or keep more `cameras`."
+                f"is {sizes.max(initial=0)}. Lower `num_views`, keep more `cameras`, or set "
+                "`camera_offsets` if the cameras were started apart."
+            )
+        if len(seen) < len(sizes):
+            print_log(
+                f"{type(self).__name__}: {len(sizes) - len(seen)} of {len(sizes)} instants were "
+                f"seen by fewer than {self.num_views} cameras and are left out.",
+                logger="current",
+                level=logging.WARNING,
             )
         first = self._instants.order[self._instants.offsets[seen]]
-        clip = self.index.column("subject")[first].astype(object) + "/"
-        clip = (clip + self.index.column("clip")[first]).astype(str)
-        new = np.concatenate([[True], clip[1:] != clip[:-1]])
+        subject, clip = self.index.column("subject")[first], self.index.column("clip")[first]
+        new = (subject[1:] != subject[:-1]) | (clip[1:] != clip[:-1])
+        new = np.concatenate([[True], new])
         begin = np.maximum.accumulate(np.where(new, np.arange(len(seen)), 0))
-        return seen[(np.arange(len(seen)) - begin) % self.frame_step == 0]
+        kept = (np.arange(len(seen)) - begin) % self.frame_step == 0
+        self._starts = seen[kept]
+        self._describe(first[kept])
+        return self._starts
+
+    def _describe(self, first: np.ndarray) -> None:
+        """Note what samplers and samples have to know of the instants that begin with frames."""
+        subject = self.index.column("subject")[first]
+        if self.labelled is None:
+            labelled = np.ones(len(first), dtype=bool)
+        else:
+            options = dict(self.labelled)
+            people = options.pop("subjects", None)
+            unknown = sorted(set(options) - {"fraction", "seed"})
+            if unknown:
+                raise ValueError(
+                    f"`labelled` takes subjects, fraction and seed, got {', '.join(unknown)}."
+                )
+            labelled = choose_labelled(subject, people, **options)
+            print_log(
+                f"{type(self).__name__}: {labelled.sum()} of {len(labelled)} instants keep their "
+                f"labels, of {len(np.unique(subject[labelled]))} people.",
+                logger="current",
+                level=logging.INFO,
+            )
+        self._described = {
+            "subject": subject,
+            "clip": self.index.column("clip")[first],
+            "time": self.index.time[first],
+            "labelled": labelled,
+        }
+        self._people = np.unique(subject)
+        if self.pseudo_labels is not None:
+            self._lifted = lift_frames(self.index, self.pseudo_labels.get("lifter"))
+
+    @property
+    def instants(self) -> dict[str, np.ndarray]:
+        """See the class; of a subset, of its samples alone."""
+        rows = np.searchsorted(self._starts, self.data_list)
+        return {name: values[rows] for name, values in self._described.items()}
 
     def choose_frames(self, start: int, rng: np.random.Generator) -> np.ndarray:
         """V of the frames of one instant."""
@@ -52,3 +149,23 @@ class MultiViewDataset(FrameDataset):
         if self.test_mode:
             return frames[: self.num_views]
         return rng.permutation(frames)[: self.num_views]
+
+    def get_data_info(self, idx: int) -> dict:
+        """See :meth:`FrameDataset.get_data_info`; adds ``subject_id``, hides labels."""
+        info = super().get_data_info(idx)
+        info["subject_id"] = int(np.searchsorted(self._people, info["subject"][0]))
+        row = np.searchsorted(self._starts, self.data_list[info["sample_idx"]])
+        if self._described["labelled"][row]:
+            return info
+        info["part_path"] = None
+        info["camera"] = {k: np.full_like(v, np.nan) for k, v in info["camera"].items()}
+        if self._lifted is not None:
+            info["joints"] = self._lifted[info["frame_ids"]]
+            visible = self.pseudo_labels.get("weight", 0.3)
+            info["joints_visible"] = np.full_like(info["joints_visible"], visible)
+        else:
+            for name in ("joints", "keypoints"):
+                info[name] = np.full_like(info[name], np.nan)
+            for name in ("joints_visible", "keypoints_visible"):
+                info[name] = np.zeros_like(info[name])
+        return info

@@ -1,6 +1,6 @@
 """Metrics: pure functions in ``functional``, trivial answers in ``baselines``, and the metrics.
 
-``PoseMetric``, ``PartSegMetric``, and for embeddings ``PoseRetrievalMetric``, ``IdentityProbeMetric``
+``PoseMetric``, ``PartSegMetric``, for embeddings ``PoseRetrievalMetric``, ``IdentityProbeMetric``
 and ``ViewSyncMetric`` plug into any mmengine evaluator; what they compute is also there without a
 runner (``evaluate_poses``, ``evaluate_baselines``, ``evaluate_retrieval``, ``functional``).
 """

@@ -148,14 +148,18 @@ class ViewSyncMetric(EmbeddingMetric):
             frames: The test set.
 
         Returns:
-            ``view_offset_max_s`` and ``view_offset_contrast_pct``.
-
-        Raises:
-            ValueError: No clip has two views that are long enough.
+            ``view_offset_max_s`` and ``view_offset_contrast_pct``; NaN, with a warning, where no
+            clip has two views that are long enough.
         """
+        unknown = dict.fromkeys(("view_offset_max_s", "view_offset_contrast_pct"), float("nan"))
         if not np.isfinite(frames.embeddings).all():
-            return dict.fromkeys(("view_offset_max_s", "view_offset_contrast_pct"), float("nan"))
-        pairs = view_offsets(frames, self.max_offset, self.min_frames)
+            return unknown
+        try:
+            pairs = view_offsets(frames, self.max_offset, self.min_frames)
+        except ValueError as error:
+            # A test set that can't tell is no reason to lose the other metrics of a run.
+            _warn(f"ViewSyncMetric: {error}")
+            return unknown
         clear = [pair for pair in pairs if pair.contrast >= self.min_contrast]
         if len(clear) < len(pairs):
             _warn(

@@ -29,9 +29,9 @@ class PackFrames(BaseTransform):
       else a list of F), ``img_path`` (a string for one frame, else a list), ``frame`` (F,) numbers,
       ``time`` (F,) seconds in the clip, ``crop_box`` (F, 3) centre x, centre y, side in px,
       ``input_size`` (width, height), ``img_shape`` of the crop, ``ori_shape`` of the image,
-      ``flip``, ``sample_idx``; and where the camera is calibrated ``camera_param`` (``focal`` and
-      ``centre``, px of the original image) and ``camera_rotation`` (world to camera), both without
-      the leading axis of F for a single frame.
+      ``flip``, ``sample_idx``; of multi-view sets ``subject_id``, the person's number; where the
+      camera is calibrated ``camera_param`` (``focal`` and ``centre``, px of the original image) and
+      ``camera_rotation`` (world to camera), both without the leading axis of F for a single frame.
 
     Args:
         labels (bool): False leaves the ground truth out, so that a model can't see any.
@@ -81,6 +81,8 @@ def _metainfo(results: dict) -> dict:
         "flip": results["flip"],
         "sample_idx": results["sample_idx"],
     }
+    if "subject_id" in results:
+        meta["subject_id"] = results["subject_id"]
     for name in ("subject", "action", "clip", "camera_name"):
         meta["camera" if name == "camera_name" else name] = _common(results[name])
     camera = {name: value[0] if single else value for name, value in results["camera"].items()}

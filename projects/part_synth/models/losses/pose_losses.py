@@ -14,7 +14,9 @@ from part_synth.models.view import CropCamera
 from part_synth.registry import MODELS
 
 
-def heat_map_cross_entropy(logits: Tensor, points: Tensor, sigma: float = 0.8) -> Tensor:
+def heat_map_cross_entropy(
+    logits: Tensor, points: Tensor, sigma: float = 0.8, share: Tensor | None = None
+) -> Tensor:
     """Cross-entropy between heat maps and Gaussians at the true places.
 
     The expectation alone teaches a heat map slowly: at first every cell gets the same small
@@ -24,6 +26,7 @@ def heat_map_cross_entropy(logits: Tensor, points: Tensor, sigma: float = 0.8) -
         logits: (B, K, h, w) heat maps before the softmax.
         points: (B, K, 2) true places, crop coordinates [-1, 1].
         sigma: Width of the Gaussian, cells.
+        share: (B,) how much each map counts, 1 in sum; None = all alike.
 
     Returns:
         Scalar; its least value is the mean entropy of the Gaussians.
@@ -38,7 +41,8 @@ def heat_map_cross_entropy(logits: Tensor, points: Tensor, sigma: float = 0.8) -
     target = (
         profile(height, points[..., 1])[..., :, None] * profile(width, points[..., 0])[..., None, :]
     )
-    return -(target.flatten(2) * logits.flatten(2).log_softmax(-1)).sum(-1).mean()
+    each = -(target.flatten(2) * logits.flatten(2).log_softmax(-1)).sum(-1).mean(-1)
+    return each.mean() if share is None else (each * share).sum()
 
 
 @MODELS.register_module()

@@ -1,0 +1,7 @@
+# System C on Human3.6M: synchronised views, the labels of S1 alone, for a GPU.
+_base_ = [
+    "_base_/default_runtime.py",
+    "_base_/schedules/metric_full.py",
+    "_base_/models/metric_res18.py",
+    "_base_/datasets/h36m_multi_view.py",
+]

@@ -1,0 +1,30 @@
+"""System C: multi-view metric learning."""
+
+from .consensus import ViewConsensusLoss, consensus_joints, consensus_rotations, mirror_rotations
+from .identity import IdentityAdversary, reverse_gradient
+from .losses import HardestNegativeLoss, InfoNCELoss, MetricLoss, TripletLoss
+from .metric_pose import MetricPoseModel
+from .mining import hardest_negatives, negative_mask, squared_distances
+from .networks import CanonicalPoseHead, EmbeddingEncoder, PoseEmbedding
+from .pose_loss import CanonicalPoseLoss
+
+__all__ = [
+    "CanonicalPoseHead",
+    "CanonicalPoseLoss",
+    "EmbeddingEncoder",
+    "HardestNegativeLoss",
+    "IdentityAdversary",
+    "InfoNCELoss",
+    "MetricLoss",
+    "MetricPoseModel",
+    "PoseEmbedding",
+    "TripletLoss",
+    "ViewConsensusLoss",
+    "consensus_joints",
+    "consensus_rotations",
+    "hardest_negatives",
+    "mirror_rotations",
+    "negative_mask",
+    "reverse_gradient",
+    "squared_distances",
+]

@@ -1,0 +1,204 @@
+"""The model of multi-view metric learning: embedding, pose head, and the losses that teach them.
+
+Symbols: N instants, V views of each, B = N V frames, D size of the embedding, K = 17 joints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from part_synth.geometry import mirror
+from part_synth.models.objectives import flat_frames
+from part_synth.registry import MODELS
+
+from .mining import negative_mask
+from .networks import PoseEmbedding
+
+
+@MODELS.register_module()
+class MetricPoseModel(BaseModel):
+    """View-invariant embedding of a pose, and the 3D pose read from it.
+
+    After Mitra et al. (arXiv 1908.05293): synchronised views of one instant come together in the
+    embedding and other instants are pushed away; a head reads the canonical pose off the embedding
+    and learns from the few frames with labels.
+
+    Args:
+        encoder: Config of the encoder; None = :class:`EmbeddingEncoder` with a ResNet-18.
+        head: Config of the pose head.
+        pose_loss: Config of the loss on labelled frames; None trains the embedding alone.
+        metric_loss: Config of the loss on the embedding, such as ``part_synth.
+            HardestNegativeLoss``; None trains on the labelled frames alone.
+        consensus: Config of ``part_synth.ViewConsensusLoss``, or None.
+        identity: Config of ``part_synth.IdentityAdversary``, or None.
+        min_gap: Seconds; closer instants of a clip are no negatives of each other.
+        scope: What an instant is told apart from: 'clip', 'person' or 'batch'.
+        flip_test: Average the poses of a picture and its mirror image.
+    """
+
+    def __init__(
+        self,
+        encoder: dict | None = None,
+        head: dict | None = None,
+        pose_loss: dict | None = None,
+        metric_loss: dict | None = None,
+        consensus: dict | None = None,
+        identity: dict | None = None,
+        min_gap: float = 0.3,
+        scope: str = "person",
+        flip_test: bool = False,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            MODELS.build(data_preprocessor or {"type": "part_synth.PartSynthDataPreprocessor"}),
+            init_cfg,
+        )
+        self.encoder = MODELS.build(encoder or {"type": "part_synth.EmbeddingEncoder"})
+        self.head = MODELS.build(head or {"type": "part_synth.CanonicalPoseHead"})
+        self.pose_loss = _build(pose_loss)
+        self.metric_loss = _build(metric_loss)
+        self.consensus = _build(consensus)
+        self.identity = _build(identity)
+        self.min_gap = min_gap
+        self.scope = scope
+        self.flip_test = flip_test
+
+    def forward(self, inputs, data_samples: list | None = None, mode: str = "tensor"):
+        """Run the model.
+
+        Args:
+            inputs: Dict with ``image`` (N, V, 3, H, W) in [-1, 1] (and ``background``), or an
+                image batch (B, 3, H, W).
+            data_samples: N samples.
+            mode: 'tensor' gives the :class:`PoseEmbedding` of all frames, 'loss' a dict of losses,
+                'predict' the samples with predictions (first view).
+        """
+        if isinstance(inputs, Tensor):
+            inputs = {"image": inputs[:, None]}
+        if mode == "tensor":
+            return self.encoder(*flat_frames(inputs))
+        if mode == "loss":
+            return self.loss(inputs, data_samples)
+        if mode == "predict":
+            return self.predict(inputs, data_samples)
+        raise ValueError(f"mode is 'tensor', 'loss' or 'predict', got {mode!r}")
+
+    # ---- training ----------------------------------------------------------------------------
+
+    def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
+        """Losses of a batch of instants; see :class:`MetricPoseModel`."""
+        images, background = flat_frames(inputs)
+        count, views = inputs["image"].shape[:2]
+        encoded: PoseEmbedding = self.encoder(images, background)
+        joints, rotations = self.head(encoded)
+        meta = [sample.metainfo for sample in data_samples]
+        weight = _stack(data_samples, "lifting_target_visible").to(images).amin(-1)
+        losses = {}
+        if self.pose_loss is not None:
+            losses = self.pose_loss(
+                joints,
+                rotations,
+                encoded,
+                joints_cam=_stack(data_samples, "lifting_target").to(images),
+                points=_stack(data_samples, "crop_keypoints").to(images),
+                weight=weight,
+            )
+        if self.metric_loss is not None:
+            times = torch.as_tensor(np.stack([m["time"][0] for m in meta])).to(images.device)
+            negatives = negative_mask(
+                [m["subject"] for m in meta],
+                [m["clip"] for m in meta],
+                times,
+                self.min_gap,
+                self.scope,
+            )
+            embeddings = encoded.embedding.unflatten(0, (count, views))
+            losses["loss_metric"] = self.metric_loss(embeddings, negatives)
+        people = torch.tensor([m["subject_id"] for m in meta], device=images.device)
+        if self.identity is not None:
+            named = self.identity(encoded.embedding, people.repeat_interleave(views))
+            losses["loss_identity"], losses["identity_acc"] = named
+        if self.consensus is not None:
+            by_view = (count, views)
+            losses |= self.consensus(
+                joints.unflatten(0, by_view),
+                encoded.reading.unflatten(0, by_view),
+                rotations.unflatten(0, by_view),
+                _camera_numbers(meta, views).to(images.device),
+                people,
+                torch.tensor([m["flip"] for m in meta], device=images.device),
+                # Pseudo-labels count less than 1 and leave something to agree on.
+                weight.unflatten(0, by_view).amax(-1) < 1,
+            )
+        return losses
+
+    # ---- prediction --------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def embed(self, images: Tensor, backgrounds: Tensor | None = None) -> Tensor:
+        """Embed (B, 3, H, W) crops in [-1, 1]: (B, D) unit vectors, float32."""
+        return self.encoder(images, backgrounds).embedding.float()
+
+    def poses(
+        self, images: Tensor, backgrounds: Tensor | None = None
+    ) -> tuple[Tensor, PoseEmbedding]:
+        """Read (B, 3, H, W) crops in [-1, 1].
+
+        Returns:
+            Root-relative camera-frame joints (B, K, 3), metres, and the embedding of the crops.
+        """
+        encoded = self.encoder(images, backgrounds)
+        joints, rotations = self.head(encoded)
+        if self.flip_test:
+            mirrored = self.encoder(
+                images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)
+            )
+            # Averaged where a disagreement about the view does no harm.
+            joints = (joints + mirror(self.head(mirrored)[0])) / 2
+        return joints @ rotations.mT, encoded
+
+    @torch.no_grad()
+    def predict(self, inputs: dict[str, Tensor], data_samples: list | None) -> list:
+        """Fill in samples from their first view.
+
+        Adds ``pred_instances``: ``keypoints`` (1, K, 3) root-relative camera-frame metres,
+        ``keypoint_scores`` (1, K), ``embeddings`` (1, D).
+        """
+        if data_samples is None:
+            raise ValueError("mode='predict' needs the data_samples to fill in, got None")
+        background = inputs.get("background")
+        joints, encoded = self.poses(
+            inputs["image"][:, 0], None if background is None else background[:, 0]
+        )
+        joints = joints.float().cpu().numpy()
+        embeddings = encoded.embedding.float().cpu().numpy()
+        for i, sample in enumerate(data_samples):
+            sample.pred_instances = InstanceData(
+                keypoints=joints[i : i + 1],
+                keypoint_scores=np.ones(joints[i : i + 1].shape[:2], dtype=np.float32),
+                embeddings=embeddings[i : i + 1],
+            )
+        return data_samples
+
+
+def _build(config: dict | None):
+    return None if config is None else MODELS.build(config)
+
+
+def _stack(data_samples: list, name: str) -> Tensor:
+    """(B, ...) one label of all frames."""
+    return torch.from_numpy(
+        np.concatenate([np.asarray(sample.gt_instances[name]) for sample in data_samples])
+    )
+
+
+def _camera_numbers(meta: list[dict], views: int) -> Tensor:
+    """(N, V) numbers of the cameras."""
+    names = [[m["camera"]] * views if isinstance(m["camera"], str) else m["camera"] for m in meta]
+    numbers = np.unique(np.array(names), return_inverse=True)[1]
+    return torch.from_numpy(numbers.reshape(len(meta), views))
