@@ -211,7 +211,8 @@ def test_negatives_of_the_same_view_count_only_if_wanted():
     )
     negatives = ~torch.eye(2, dtype=torch.bool)
     both, across = (
-        HardestNegativeLoss(warm_up=0, 0.6, same_view=same)(embeddings, negatives) for same in (True, False)
+        HardestNegativeLoss(0.6, same_view=same, warm_up=0)(embeddings, negatives)
+        for same in (True, False)
     )
     assert float(across) == pytest.approx(0.6, abs=0.01)
     assert float(both) == pytest.approx(0.6 + math.sqrt(2) - 0.1, abs=0.01)
@@ -242,3 +243,17 @@ def test_shapes_that_do_not_fit(loss):
         loss(unit(9, 16), masks())
     with pytest.raises(ValueError, match=r"must be \(8, 8\), got \(9, 9\)"):
         loss(unit(8, 2, 16), masks())
+
+
+def test_the_hardest_negative_takes_over_bit_by_bit():
+    embeddings, negatives = views_of(len(SUBJECTS), 2, 0.5), masks()
+    loss = HardestNegativeLoss(margin=0.6, same_view=False, warm_up=2)
+    values = [float(loss(embeddings, negatives)) for _ in range(4)]
+    sharp = float(HardestNegativeLoss(0.6, same_view=False, warm_up=0)(embeddings, negatives))
+    # The hardest is nearest, so it costs most.
+    assert values[0] < values[1] == pytest.approx(sharp)
+    assert values[2] == values[3] == pytest.approx(sharp)
+    # At test time nothing is counted.
+    loss.eval()
+    loss(embeddings, negatives)
+    assert int(loss.steps) == 4
