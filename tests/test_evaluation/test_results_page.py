@@ -4,6 +4,7 @@ import pytest
 from part_synth.evaluation.results_page import (
     load_records,
     make_record,
+    plot_labels,
     plot_validation,
     results_markdown,
 )
@@ -58,3 +59,21 @@ def test_page_has_medians_and_ratios(tmp_path):
     assert page.count("`python train`") == 3
     plot_validation(records, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_curve_over_labels(tmp_path):
+    records = []
+    for share, value in ((1.0, 90.0), (50.0, 70.0)):
+        run = finished_run(tmp_path / str(share), value)
+        (run / "results.json").write_text(json.dumps({"p_mpjpe_mm": value, "mpjpe_mm": 2 * value}))
+        records.append(make_record(run, "metric", 0, "python train", "2026-01-02", labels=share))
+    page = results_markdown(records)
+    # Each share is a row of its own.
+    assert "| metric, 1 % of labels | 1 | 90.0 |" in page
+    assert "| metric, 50 % of labels | 1 | 70.0 |" in page
+    assert plot_labels(records, tmp_path / "labels.png")
+    assert (tmp_path / "labels.png").stat().st_size > 5000
+    for record in records:
+        del record["labels_pct"]
+    assert not plot_labels(records, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

@@ -15,6 +15,7 @@ from part_synth.apis.cli import run_tool
 from part_synth.evaluation.results_page import (
     load_records,
     make_record,
+    plot_labels,
     plot_validation,
     results_markdown,
 )
@@ -39,17 +40,27 @@ def main() -> None:
     record.add_argument("--command", required=True, help="the command that made the run")
     record.add_argument("--date", default=datetime.date.today().isoformat())
     record.add_argument("--commit", default="", help="commit that the run was made at")
-    commands.add_parser("page", help="write README.md and validation.png")
+    record.add_argument(
+        "--labels", type=float, help="percent of the training frames whose labels were used"
+    )
+    commands.add_parser("page", help="write README.md and the plots")
     args = parser.parse_args()
 
     folder = Path(args.folder)
     if args.do == "record":
         result = make_record(
-            args.work_dir, args.name, args.seed, args.command, args.date, args.commit
+            args.work_dir,
+            args.name,
+            args.seed,
+            args.command,
+            args.date,
+            args.commit,
+            args.labels,
         )
         folder.mkdir(parents=True, exist_ok=True)
         slug = re.sub(r"[^a-z0-9]+", "_", args.name.lower()).strip("_")
-        path = folder / f"{slug}_seed{args.seed}.json"
+        share = "" if args.labels is None else f"_{args.labels:06.2f}pct"
+        path = folder / f"{slug}{share}_seed{args.seed}.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
         return
     records = load_records(folder)
@@ -58,6 +69,8 @@ def main() -> None:
     words = notes.read_text() if notes.is_file() else ""
     title, words = words.split("\n", 1) if words.startswith("# ") else (_TITLE, words)
     page = [title, "\n\n", _NOTE, results_markdown(records), "\n![validation](validation.png)\n"]
+    if plot_labels(records, folder / "labels.png"):
+        page.append("\n![error over labels](labels.png)\n")
     page.append("\n" + words.lstrip("\n") if words else "")
     (folder / "README.md").write_text("".join(page))
     plot_validation(records, folder / "validation.png")

@@ -18,10 +18,17 @@ from part_synth.evaluation.results_table import COLUMNS, MEAN_POSE_KEY, RANDOM_P
 _CURVE_KEY = "p_mpjpe_mm"
 _UNTRAINED = "untrained/"
 _BLANK = "–"
+_RETRIEVAL = "cross_view_{}_mm/person"
 
 
 def make_record(
-    work_dir: str | Path, name: str, seed: int, command: str, date: str, commit: str = ""
+    work_dir: str | Path,
+    name: str,
+    seed: int,
+    command: str,
+    date: str,
+    commit: str = "",
+    labels: float | None = None,
 ) -> dict:
     """Record of a finished run.
 
@@ -32,6 +39,8 @@ def make_record(
         command: The command that makes the run.
         date: Date of the run, YYYY-MM-DD.
         commit: Commit that the run was made at.
+        labels: Share of the training frames whose labels were used, percent: a point of the curve
+            of its row's name over labels.
 
     Returns:
         The record, ready for JSON.
@@ -73,6 +82,7 @@ def make_record(
             if isinstance(value, (int, float))
         },
         "validation_p_mpjpe_mm": curve,
+        **({} if labels is None else {"labels_pct": labels}),
     }
 
 
@@ -117,9 +127,9 @@ def results_markdown(records: list[dict]) -> str:
     untrained = {k[len(_UNTRAINED) :]: v for k, v in first.items() if k.startswith(_UNTRAINED)}
     if untrained:
         rows.append(("untrained network", "1", untrained))
-    names = list(dict.fromkeys(record["name"] for record in records))
+    names = list(dict.fromkeys(map(_row_name, records)))
     for name in names:
-        group = [record["metrics"] for record in records if record["name"] == name]
+        group = [record["metrics"] for record in records if _row_name(record) == name]
         shared = set.intersection(*(set(metrics) for metrics in group))
         rows.append((name, str(len(group)), {k: median(m[k] for m in group) for k in shared}))
     mean_pose = first.get(MEAN_POSE_KEY)
@@ -133,16 +143,26 @@ def results_markdown(records: list[dict]) -> str:
         lines.append(_line([label, seeds, *cells]))
     if "gt_spread_mm" in first:
         lines += ["", f"Spread of the true poses: {first['gt_spread_mm']:.1f} mm."]
+    oracle, chance = (
+        first.get(_RETRIEVAL.format(key)) for key in ("oracle_pa_mpjpe@1", "chance_pa_mpjpe")
+    )
+    if oracle is not None and chance is not None:
+        lines += ["", f"Retrieval @1: oracle {oracle:.1f} mm, chance {chance:.1f} mm."]
     lines += ["", "## How each row was made", ""]
     for record in records:
         pace = record["seconds_per_iteration"]
         lines.append(
-            f"- **{record['name']}**, seed {record['seed']}, {record['date']}, "
+            f"- **{_row_name(record)}**, seed {record['seed']}, {record['date']}, "
             f"{record['hardware']}, at commit {record['commit'] or 'unknown'}: "
             f"`{record['command']}` "
             f"({record['iterations']} iterations, {pace} s each)"
         )
     return "\n".join(lines) + "\n"
+
+
+def _row_name(record: dict) -> str:
+    labels = record.get("labels_pct")
+    return record["name"] if labels is None else f"{record['name']}, {labels:g} % of labels"
 
 
 def _line(cells: list[str]) -> str:
@@ -160,19 +180,58 @@ def plot_validation(records: list[dict], out_png: str | Path) -> None:
         records: See :func:`make_record`.
         out_png: Picture to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure, axes = _figure()
     for record in records:
         curve = record["validation_p_mpjpe_mm"]
         if curve:
             steps, values = zip(*curve, strict=True)
-            axes.plot(steps, values, marker=".", label=f"{record['name']}, seed {record['seed']}")
+            axes.plot(
+                steps, values, marker=".", label=f"{_row_name(record)}, seed {record['seed']}"
+            )
     axes.set(xlabel="epoch", ylabel="P-MPJPE on validation people, mm")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(out_png, dpi=110)
+
+
+def plot_labels(records: list[dict], out_png: str | Path) -> bool:
+    """Draw the test error over the share of labels, a curve per name.
+
+    Args:
+        records: See :func:`make_record`; those without ``labels`` are not drawn.
+        out_png: Picture to write.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    curves: dict[str, dict[float, list[dict]]] = {}
+    for record in records:
+        if "labels_pct" in record:
+            points = curves.setdefault(record["name"], {})
+            points.setdefault(record["labels_pct"], []).append(record["metrics"])
+    if not curves:
+        return False
+    figure, _ = _figure(columns=2)
+    keys = (("P-MPJPE", _CURVE_KEY), ("MPJPE", "mpjpe_mm"))
+    for axes, (label, key) in zip(figure.axes, keys, strict=True):
+        for name, points in curves.items():
+            shares = sorted(points)
+            values = [median(metrics[key] for metrics in points[share]) for share in shares]
+            axes.plot(shares, values, marker="o", label=name)
+        axes.set_xscale("log")
+        axes.set(xlabel="labelled frames, percent", ylabel=f"{label} on test people, mm")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize=8)
+    figure.savefig(out_png, dpi=110)
+    return True
+
+
+def _figure(columns: int = 1):
+    """A matplotlib figure and its axes, without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2 + 5 * columns, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns)

@@ -21,6 +21,9 @@ COLUMNS = (
     ("fg IoU %", "fg_iou_pct"),
     ("depth flips %", "depth_flip_pct"),
     ("spread mm", "pred_spread_mm"),
+    # Of Mean-PA-MPJPE@1 the hardest: other cameras and other people.
+    ("retrieval @1 mm", "cross_view_pa_mpjpe@1_mm/person"),
+    ("identity probe %", "identity_probe_acc_pct"),
 )
 MEAN_POSE_NAME = "mean pose (canonical)"
 RATIO_COLUMN = "P / mean pose"
