@@ -33,6 +33,8 @@ class MetricPoseModel(BaseModel):
         pose_loss: Config of the loss on labelled frames; None trains the embedding alone.
         metric_loss: Config of the loss on the embedding, such as ``part_synth.
             HardestNegativeLoss``; None trains on the labelled frames alone.
+        distance_loss: Config of ``part_synth.PoseDistanceLoss``, or None.
+        spread_loss: Config of ``part_synth.EmbeddingSpreadLoss``, or None.
         consensus: Config of ``part_synth.ViewConsensusLoss``, or None.
         identity: Config of ``part_synth.IdentityAdversary``, or None.
         min_gap: Seconds; closer instants of a clip are no negatives of each other.
@@ -46,6 +48,8 @@ class MetricPoseModel(BaseModel):
         head: dict | None = None,
         pose_loss: dict | None = None,
         metric_loss: dict | None = None,
+        distance_loss: dict | None = None,
+        spread_loss: dict | None = None,
         consensus: dict | None = None,
         identity: dict | None = None,
         min_gap: float = 0.3,
@@ -62,6 +66,8 @@ class MetricPoseModel(BaseModel):
         self.head = MODELS.build(head or {"type": "part_synth.CanonicalPoseHead"})
         self.pose_loss = _build(pose_loss)
         self.metric_loss = _build(metric_loss)
+        self.distance_loss = _build(distance_loss)
+        self.spread_loss = _build(spread_loss)
         self.consensus = _build(consensus)
         self.identity = _build(identity)
         self.min_gap = min_gap
@@ -98,13 +104,14 @@ class MetricPoseModel(BaseModel):
         joints, rotations = self.head(encoded)
         meta = [sample.metainfo for sample in data_samples]
         weight = _stack(data_samples, "lifting_target_visible").to(images).amin(-1)
+        joints_cam = _stack(data_samples, "lifting_target").to(images)
         losses = {}
         if self.pose_loss is not None:
             losses = self.pose_loss(
                 joints,
                 rotations,
                 encoded,
-                joints_cam=_stack(data_samples, "lifting_target").to(images),
+                joints_cam=joints_cam,
                 points=_stack(data_samples, "crop_keypoints").to(images),
                 weight=weight,
             )
@@ -119,6 +126,10 @@ class MetricPoseModel(BaseModel):
             )
             embeddings = encoded.embedding.unflatten(0, (count, views))
             losses["loss_metric"] = self.metric_loss(embeddings, negatives)
+        if self.distance_loss is not None:
+            losses["loss_distance"] = self.distance_loss(encoded.embedding, joints_cam, weight)
+        if self.spread_loss is not None:
+            losses["loss_spread"] = self.spread_loss(encoded.embedding)
         people = torch.tensor([m["subject_id"] for m in meta], device=images.device)
         if self.identity is not None:
             named = self.identity(encoded.embedding, people.repeat_interleave(views))

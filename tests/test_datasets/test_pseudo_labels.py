@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from part_synth.datasets import MultiViewDataset
+from part_synth.datasets.frame_source import read_frames
+from part_synth.datasets.pseudo_labels import lift_frames
+from part_synth.evaluation.functional import p_mpjpe
+from part_synth.models import LiftingModel
+
+
+@pytest.fixture(scope="module")
+def index(h36m_root):
+    return read_frames(h36m_root, "h36m", split="train")
+
+
+def errors(poses, index):
+    """P-MPJPE of all frames, mm."""
+    poses, joints = torch.as_tensor(poses), torch.as_tensor(index.joints)
+    return p_mpjpe(poses, joints - joints[:, :1], reduction="none")
+
+
+def test_lifted_poses_are_near_the_true_ones(index):
+    poses = lift_frames(index)
+    assert poses.shape == (len(index), 17, 3) and poses.dtype == np.float32
+    assert np.abs(poses[:, 0]).max() == 0
+    mean = np.broadcast_to(poses.mean(0), poses.shape)
+    assert errors(poses, index).mean() < 60 < errors(mean, index).mean()
+    # In the camera's frame, not only up to a rotation.
+    true = index.joints - index.joints[:, :1]
+    assert 1000 * np.linalg.norm(poses - true, axis=-1).mean() < 120
+
+
+def test_without_calibration(index):
+    """The camera is guessed; the pose is a little worse, not another one."""
+    from dataclasses import replace
+
+    from part_synth.datasets import CameraTable
+
+    unknown = replace(index, cameras=CameraTable.unknown(len(index.cameras)))
+    assert errors(lift_frames(unknown), index).mean() < 75
+
+
+def test_what_cannot_be_lifted_is_refused(index):
+    from dataclasses import replace
+
+    keypoints = index.keypoints.copy()
+    keypoints[3, 5] = np.nan
+    with pytest.raises(ValueError, match=r"1 of \d+ frames have no complete 2D joints"):
+        lift_frames(replace(index, keypoints=keypoints))
+    clips = LiftingModel(dict(type="part_synth.ClipLifter", width=8, num_blocks=1, reach=1))
+    with pytest.raises(ValueError, match="single frames"):
+        lift_frames(index, clips)
+
+
+def test_unlabelled_instants_get_them(h36m_root, index):
+    dataset = MultiViewDataset(
+        h36m_root,
+        split="train",
+        labelled=dict(subjects=["S1"]),
+        pseudo_labels=dict(weight=0.4),
+        crop=dict(size=16),
+    )
+    labelled = dataset.instants["labelled"]
+    assert 0 < labelled.sum() < len(labelled)
+    for i in (int(np.flatnonzero(labelled)[0]), int(np.flatnonzero(~labelled)[0])):
+        sample = dataset[i]["data_samples"]
+        gt = sample.gt_instances
+        if labelled[i]:
+            assert (gt.lifting_target_visible == 1).all()
+            assert "camera_param" in sample.metainfo
+        else:
+            assert np.allclose(gt.lifting_target_visible, 0.4)
+            assert np.isfinite(gt.lifting_target).all() and np.isfinite(gt.crop_keypoints).all()
+            # Lifted, not annotated: the root is the origin, and nothing tells the camera.
+            assert np.abs(gt.lifting_target[:, 0]).max() == 0
+            assert "camera_param" not in sample.metainfo
+
+
+def test_bad_weight(h36m_root):
+    with pytest.raises(ValueError, match=r"weight.*\(0, 1\]"):
+        MultiViewDataset(h36m_root, split="train", pseudo_labels=dict(weight=0.0))
