@@ -16,7 +16,7 @@ CONFIGS = [
     "metric_h36m",
     "metric_3dhp",
 ]
-POSE = {"canonical", "joints_cam", "reading", "orientation", "heat", "heat_maps"}
+POSE = {"canonical", "joints_cam", "reading", "orientation", "heat", "heat_maps", "distance"}
 CONSENSUS = {"consensus_joints", "consensus_reading", "consensus_orientation"}
 # Sizes that a test can afford; everything else is as shipped.
 SMALL = [

@@ -16,6 +16,7 @@ model = dict(
     ),
     head=dict(type="part_synth.CanonicalPoseHead", embedding_size=128),
     pose_loss=dict(type="part_synth.CanonicalPoseLoss"),
+    distance_loss=dict(type="part_synth.PoseDistanceLoss", loss_weight=1.0),
     metric_loss=dict(type="part_synth.InfoNCELoss", temperature=0.1, loss_weight=1.0),
     consensus=dict(type="part_synth.ViewConsensusLoss", start=700),
 )
