@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -61,6 +62,18 @@ def losses(work_dir, rank=0):
     """[(epoch, iteration, loss in hexadecimal, bfloat16)] of a run."""
     lines = (Path(work_dir) / f"losses.{rank}.txt").read_text().splitlines()
     return [tuple(line.split()) for line in lines]
+
+
+def logged_losses(work):
+    """{(epoch, iteration): {name: loss}} over all runs of a work directory."""
+    found = {}
+    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
+        for line in log.read_text().splitlines():
+            record = json.loads(line)
+            if "epoch" in record:
+                named = {key: value for key, value in record.items() if "loss" in key}
+                found[record["epoch"], record["step"]] = named
+    return found
 
 
 def tiny_config(**changes):

@@ -2,12 +2,11 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
-from tiny_runs import ROOT, launch, run
+from tiny_runs import ROOT, launch, logged_losses, run
 
 CONFIGS = [
     "lifter_cmu",
@@ -108,19 +107,6 @@ def train(config, data, work, monkeypatch, *arguments, epochs=1, extra=()):
     return path
 
 
-def logged(work):
-    """{(epoch, iteration): losses} over all runs of a work directory."""
-    found = {}
-    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
-        for line in log.read_text().splitlines():
-            record = json.loads(line)
-            if "epoch" in record:
-                found[record["epoch"], record["step"]] = {
-                    key: value for key, value in record.items() if "loss" in key
-                }
-    return found
-
-
 @pytest.mark.parametrize("config", CONFIGS)
 def test_trains_and_tests(config, data, tmp_path, monkeypatch):
     work = tmp_path / "work"
@@ -130,7 +116,7 @@ def test_trains_and_tests(config, data, tmp_path, monkeypatch):
         assert math.isfinite(results[key])
     assert results["baseline_mean_pose_p_mpjpe_mm"] < results["baseline_random_pose_p_mpjpe_mm"]
     assert list(work.glob("*/predictions/epoch_*.png"))
-    losses = next(iter(logged(work).values()))
+    losses = next(iter(logged_losses(work).values()))
     assert all(math.isfinite(value) for value in losses.values())
     assert set(losses) - {"loss"} == {f"loss_{name}" for name in losses_of(config)}
 
@@ -157,7 +143,7 @@ def test_each_loss_can_be_switched_off(name, data, tmp_path, monkeypatch, capsys
     extra = [f"model.objective.losses.{name}=None"]
     train("lifter_cmu", data, tmp_path, monkeypatch, "--no-validate", extra=extra)
     assert f"left out by the config: {name}; kept: " in "".join(capsys.readouterr())
-    losses = next(iter(logged(tmp_path).values()))
+    losses = next(iter(logged_losses(tmp_path).values()))
     assert f"loss_{name}" not in losses
     assert "loss_pose" in losses
 
@@ -165,7 +151,7 @@ def test_each_loss_can_be_switched_off(name, data, tmp_path, monkeypatch, capsys
 def test_without_a_game_no_real_clips_are_needed(data, tmp_path, monkeypatch):
     extra = ["model.objective.adversarial.pose=None", "train_dataloader.dataset.real=False"]
     train("lifter_cmu", data, tmp_path, monkeypatch, "--no-validate", extra=extra)
-    assert not any("critic" in name for name in next(iter(logged(tmp_path).values())))
+    assert not any("critic" in name for name in next(iter(logged_losses(tmp_path).values())))
 
 
 def test_a_game_without_real_clips_is_explained(data, tmp_path, monkeypatch, capsys):
@@ -185,7 +171,7 @@ def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypat
     for log in (tmp_path / "broken").glob("*/vis_data/scalars.json"):
         log.unlink()
     train("lifter_cmu", data, tmp_path / "broken", monkeypatch, "--resume", "auto", epochs=3)
-    whole, resumed = logged(tmp_path / "whole"), logged(tmp_path / "broken")
+    whole, resumed = logged_losses(tmp_path / "whole"), logged_losses(tmp_path / "broken")
     assert {epoch for epoch, _ in resumed} == {3}
     last = {key: losses for key, losses in whole.items() if key[0] == 3}
     assert last == resumed and len(last) == 4

@@ -2,12 +2,11 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
-from tiny_runs import ROOT, run
+from tiny_runs import ROOT, logged_losses, run
 
 CONFIGS = [
     "metric_synthetic",
@@ -94,18 +93,6 @@ def train(config, data, work, monkeypatch, *arguments, epochs=1, extra=()):
     return path
 
 
-def logged(work):
-    """{(epoch, iteration): losses} over all runs of a work directory."""
-    found = {}
-    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
-        for line in log.read_text().splitlines():
-            record = json.loads(line)
-            if "epoch" in record:
-                losses = {key: value for key, value in record.items() if "loss" in key}
-                found[record["epoch"], record["step"]] = losses
-    return found
-
-
 @pytest.mark.parametrize("config", CONFIGS)
 def test_trains_and_tests(config, data, tmp_path, monkeypatch):
     work = tmp_path / "work"
@@ -117,7 +104,7 @@ def test_trains_and_tests(config, data, tmp_path, monkeypatch):
     results = json.loads((work / "results.json").read_text())
     for key in ("mpjpe_mm", "p_mpjpe_mm", "untrained/p_mpjpe_mm"):
         assert math.isfinite(results[key])
-    losses = next(iter(logged(work).values()))
+    losses = next(iter(logged_losses(work).values()))
     assert all(math.isfinite(value) for value in losses.values())
     expected = POSE if supervised else POSE | {"metric"}
     if "3dhp" not in config and not supervised and "synthetic" in config:
@@ -161,7 +148,7 @@ def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypat
     for log in broken.glob("*/vis_data/scalars.json"):
         log.unlink()
     train("metric_synthetic", data, broken, monkeypatch, "--resume", "auto", epochs=3, extra=extra)
-    whole, resumed = logged(tmp_path / "whole"), logged(broken)
+    whole, resumed = logged_losses(tmp_path / "whole"), logged_losses(broken)
     assert {epoch for epoch, _ in resumed} == {3}
     assert resumed == {key: losses for key, losses in whole.items() if key[0] == 3}
 
@@ -184,7 +171,7 @@ def test_other_losses_by_config(kind, data, tmp_path, monkeypatch):
         options=options("metric_synthetic", data),
     )
     assert not status
-    found = next(iter(logged(tmp_path / "work").values()))
+    found = next(iter(logged_losses(tmp_path / "work").values()))
     assert {"loss_metric", "loss_identity"} <= set(found)
 
 

@@ -2,11 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
-from tiny_runs import ROOT, launch, run
+from tiny_runs import ROOT, launch, logged_losses, run
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -98,18 +97,6 @@ def train(config, data, work, monkeypatch, *arguments, epochs=2):
     return path
 
 
-def logged(work):
-    """{(epoch, iteration): losses} over all runs of a work directory."""
-    found = {}
-    for log in sorted(Path(work).glob("*/vis_data/scalars.json")):
-        for line in log.read_text().splitlines():
-            record = json.loads(line)
-            if "epoch" in record:
-                losses = {k: v for k, v in record.items() if "loss" in k}
-                found[record["epoch"], record["step"]] = losses
-    return found
-
-
 @pytest.mark.parametrize(
     "config",
     [
@@ -129,7 +116,7 @@ def test_trains_and_tests(config, data, tmp_path, monkeypatch, capfd):
     assert list(work.glob("*/predictions/epoch_*.png"))
     # Torch's safe mode, as mmengine sets it up, reads the best checkpoint.
     assert "safely load" not in "".join(capfd.readouterr())
-    names = {name for losses in logged(work).values() for name in losses}
+    names = {name for losses in logged_losses(work).values() for name in losses}
     expected = {"supervised"} if "supervised" in config else {"puppet", "synthesis"}
     assert {name.split("/")[0] for name in names if "/" in name} == expected
 
@@ -163,7 +150,7 @@ def test_resumed_run_has_the_losses_of_an_unbroken_one(data, tmp_path, monkeypat
     for log in (tmp_path / "broken").glob("*/vis_data/scalars.json"):
         log.unlink()
     train(config, data, tmp_path / "broken", monkeypatch, "--resume", "auto", epochs=3)
-    whole, resumed = logged(tmp_path / "whole"), logged(tmp_path / "broken")
+    whole, resumed = logged_losses(tmp_path / "whole"), logged_losses(tmp_path / "broken")
     assert {epoch for epoch, _ in resumed} == {3}
     last = {key: losses for key, losses in whole.items() if key[0] == 3}
     assert last == resumed and len(last) == 3
@@ -185,6 +172,6 @@ def test_two_processes_keep_the_same_weights(data, tmp_path):
     assert result.returncode == 0, result.stderr
     weights = [(work / f"weights.{rank}.txt").read_text() for rank in (0, 1)]
     assert weights[0] == weights[1]
-    names = {name for losses in logged(work).values() for name in losses}
+    names = {name for losses in logged_losses(work).values() for name in losses}
     assert {name.split("/")[0] for name in names if "/" in name} == {"puppet", "synthesis"}
     assert math.isfinite(json.loads((work / "results.json").read_text())["p_mpjpe_mm"])
