@@ -31,13 +31,20 @@ PACKAGES = [
     ("anny", "anny", ">=0.6"),
     ("roma", "roma", ">=1.5"),
     ("FrEIA", "FrEIA", ">=0.2"),
+    ("onnx", "onnx", ">=1.16"),
+    ("onnxruntime", "onnxruntime", ">=1.18"),
+    ("onnxscript", "onnxscript", ">=0.5"),
     ("rich", "rich", ""),
     ("part_synth", "part_synth", ""),
 ]
 # The forks that pyproject.toml installs under the import names of the official packages.
 FORKS = {"mmengine": "onedl-mmengine", "mmcv": "onedl-mmcv", "mmdet": "onedl-mmdetection"}
 # Packages that little needs, and what does: without them the environment counts as whole.
-OPTIONAL = {"anny": "only rendering data needs it"}
+OPTIONAL = {
+    "anny": "only rendering data needs it",
+    **dict.fromkeys(("onnx", "onnxscript"), "only writing ONNX files needs it"),
+    "onnxruntime": "only ONNX files need it",
+}
 PYTHON = ">=3.10,<3.13"
 GOOD = ("ok", "optional")
 

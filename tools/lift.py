@@ -42,17 +42,23 @@ def main() -> None:
     parser.add_argument(
         "--min-score", type=float, default=0.3, help="joints below are missing (%(default)s)"
     )
-    parser.add_argument(
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
         "--model",
         nargs=2,
         metavar=("CONFIG", "CHECKPOINT"),
         help="a model of your own (default: the one in the package)",
+    )
+    model.add_argument(
+        "--onnx", metavar="FILE", help="a model of your own as tools/export_onnx.py wrote it"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (%(default)s)")
     parser.add_argument("--out", default="poses.json", help=".json or .npz file (%(default)s)")
     args = parser.parse_args()
 
     check_out_file(args.out, (".json", ".npz"))
+    if args.onnx is not None and Path(args.onnx).suffix.lower() != ".onnx":
+        raise ConfigError(f"--onnx must end with .onnx, got {args.onnx}.")
     if (args.focal is None) != (args.centre is None):
         raise ConfigError("--focal and --centre belong together; give both or neither.")
     poses = lift(
@@ -60,7 +66,7 @@ def main() -> None:
         image_size=args.image_size,
         camera=None if args.focal is None else {"focal": args.focal, "centre": args.centre},
         skeleton=args.skeleton,
-        model=None if args.model is None else tuple(args.model),
+        model=args.onnx if args.model is None else tuple(args.model),
         fps=args.fps,
         min_score=args.min_score,
         device=args.device,

@@ -21,6 +21,9 @@ from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.geometry import H36M17, PART_NAMES
 from part_synth.registry import MODELS
 
+# Side of a crop over the larger side of the person's box: annotated boxes are a quarter larger.
+BOX_MARGIN = 1.25
+
 
 @dataclass
 class PersonPose:
@@ -79,8 +82,12 @@ def init_model(
     return to_device(model, device).eval()
 
 
-def _crop_settings(cfg: Config) -> tuple[int, float]:
-    """Size and padding that the config tests with."""
+def crop_settings(cfg: Config) -> tuple[int, float]:
+    """Size (px) and padding of the crops that a config tests with.
+
+    Raises:
+        ValueError: The config tests with a pipeline of its own.
+    """
     crop = cfg.test_dataloader.dataset.get("crop")
     if crop is None:
         raise ValueError(
@@ -141,11 +148,9 @@ def predict_people(
             f"The box {boxes[outside][0].tolist()} (left, top, right, bottom, px) lies wholly "
             f"outside of the picture of {width} x {height} px; there is nobody to see."
         )
-    size, padding = _crop_settings(model.cfg)
-    # A quarter larger than the person, as annotated boxes are.
-    crop_boxes = np.concatenate(
-        [(boxes[:, :2] + boxes[:, 2:]) / 2, 1.25 * padding * sides.max(1, keepdims=True)], axis=1
-    )
+    size, padding = crop_settings(model.cfg)
+    side = BOX_MARGIN * padding * sides.max(1, keepdims=True)
+    crop_boxes = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, side], axis=1)
     crops = [crop_square(image, box, size) for box in crop_boxes]
     inputs = {"image": _batch(crops)}
     if background is not None:

@@ -160,7 +160,7 @@ def lift(
     image_size: Sequence[int] | None = None,
     camera: Mapping | None = None,
     skeleton: str | None = None,
-    model: nn.Module | tuple[str | Path, str | Path] | None = None,
+    model: nn.Module | tuple[str | Path, str | Path] | str | Path | None = None,
     person_ids: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
     fps: float | None = None,
@@ -189,8 +189,8 @@ def lift(
         skeleton: Layout of the keypoints, see
             :data:`~part_synth.geometry.keypoint_layouts.KEYPOINT_LAYOUTS`; None = the file's, or
             'coco' for arrays.
-        model: None for the one in the package, (config, checkpoint), or a
-            :class:`~part_synth.models.LiftingModel`.
+        model: None for the one in the package, (config, checkpoint), an .onnx file of
+            ``tools/export_onnx.py``, or a :class:`~part_synth.models.LiftingModel`.
         person_ids: (N,) whole numbers, the same for the same person. None with ``frames`` or
             ``fps``: all rows are one person; None without them: each row is somebody else, so that
             nothing is shared between rows.

@@ -57,7 +57,8 @@ def shipped_lifter() -> tuple[Path, Path]:
 
 
 def load_lifter(
-    model: tuple[str | Path, str | Path] | nn.Module | None = None, device: str = "cpu"
+    model: tuple[str | Path, str | Path] | str | Path | nn.Module | None = None,
+    device: str = "cpu",
 ) -> nn.Module:
     """A model that lifts 2D keypoints.
 
@@ -66,8 +67,8 @@ def load_lifter(
 
     Args:
         model: None for the package's own; (config, checkpoint) of one that ``tools/train.py``
-            trained; a :class:`~part_synth.models.LiftingModel` is handed back as it is, on its own
-            device.
+            trained; an .onnx file of ``tools/export_onnx.py``; a
+            :class:`~part_synth.models.LiftingModel` is handed back as it is, on its own device.
         device: Where a model of files is to run.
 
     Returns:
@@ -80,14 +81,19 @@ def load_lifter(
     """
     if isinstance(model, nn.Module):
         return _checked(model, "The model")
+    if isinstance(model, str | Path) and Path(model).suffix.lower() == ".onnx":
+        # Imported here: this module must not need it, and it needs this one.
+        from part_synth.apis.onnx import OnnxLifter
+
+        return OnnxLifter(model, device)
     if model is None:
         config, checkpoint = shipped_lifter()
     elif isinstance(model, tuple | list) and len(model) == 2:
         config, checkpoint = (Path(part).expanduser() for part in model)
     else:
         raise ValueError(
-            "model must be None (the package's own), (config, checkpoint) or a LiftingModel, got "
-            f"{model!r}."
+            "model must be None (the package's own), (config, checkpoint), an .onnx file or a "
+            f"LiftingModel, got {model!r}."
         )
     check_checkpoint_file(checkpoint)
     changed = [p.stat().st_mtime_ns if p.is_file() else 0 for p in (config, checkpoint)]

@@ -240,15 +240,33 @@ class PartSynth(BaseModel):
         labels = labels.argmax(1).to(torch.uint8).cpu()
         joints = decoded["joints_cam"].float().cpu().numpy()
         points = decoded["points"].float().cpu().numpy()
-        for i, sample in enumerate(data_samples):
-            instances = InstanceData()
-            instances.keypoints = joints[i : i + 1]
-            instances.keypoint_scores = joints[i : i + 1, :, 0] * 0 + 1
-            instances.crop_keypoints = points[i : i + 1]
-            box = sample.metainfo.get("crop_box")
-            if box is not None:
-                x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
-                instances.keypoints_2d = points[i : i + 1] * side / 2 + np.float32([x, y])
-            sample.pred_instances = instances
-            sample.pred_fields = PixelData(part_labels=labels[i : i + 1])
-        return data_samples
+        return fill_samples(data_samples, joints, points, labels)
+
+
+def fill_samples(
+    data_samples: list, joints: np.ndarray, points: np.ndarray, labels: Tensor
+) -> list:
+    """Write predictions into samples as :meth:`PartSynth.predict` describes them.
+
+    Args:
+        data_samples: B samples; ``crop_box`` of their meta information (centre x, centre y, side,
+            px) brings the joints into the image.
+        joints: (B, K, 3) root-relative camera frame, metres.
+        points: (B, K, 2) joints in the crop, [-1, 1].
+        labels: (B, H, W) uint8 part labels of the crop's pixels.
+
+    Returns:
+        The samples.
+    """
+    for i, sample in enumerate(data_samples):
+        instances = InstanceData()
+        instances.keypoints = joints[i : i + 1]
+        instances.keypoint_scores = joints[i : i + 1, :, 0] * 0 + 1
+        instances.crop_keypoints = points[i : i + 1]
+        box = sample.metainfo.get("crop_box")
+        if box is not None:
+            x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
+            instances.keypoints_2d = points[i : i + 1] * side / 2 + np.float32([x, y])
+        sample.pred_instances = instances
+        sample.pred_fields = PixelData(part_labels=labels[i : i + 1])
+    return data_samples
