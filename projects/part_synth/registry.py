@@ -39,5 +39,5 @@ OPTIM_WRAPPERS = _child("optimizer_wrapper", MMPOSE_OPTIM_WRAPPERS, "part_synth.
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     "optimizer wrapper constructor", MMPOSE_OPTIM_WRAPPER_CONSTRUCTORS, "part_synth.engine"
 )
-VISUALIZERS = _child("visualizer", MMPOSE_VISUALIZERS, "part_synth.visualization")
-INFERENCERS = _child("inferencer", MMPOSE_INFERENCERS, "part_synth.apis")
+VISUALIZERS = _child("visualizer", MMPOSE_VISUALIZERS, "part_synth.inferencer")
+INFERENCERS = _child("inferencer", MMPOSE_INFERENCERS, "part_synth.inferencer")

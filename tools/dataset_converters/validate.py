@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", help="folder of the data set")
-    parser.add_argument("--layout", help="h36m or mpi_inf_3dhp; default: found by the files")
+    parser.add_argument("--layout", help="h36m, mpi_inf_3dhp or wild; default: found by the files")
     parser.add_argument("--ann-file", help="one annotation file; default: all that are found")
     parser.add_argument("--image-dir", default="images", help="folder of the images (%(default)s)")
     parser.add_argument("--camera-file", help="camera file; default: the layout's usual one")

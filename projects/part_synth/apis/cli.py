@@ -123,7 +123,9 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
 
 
-def run_tool(main: Callable[[], None]) -> int:
+def run_tool(
+    main: Callable[[], None], after_interrupt: str = "Training continues with --resume auto."
+) -> int:
     """Run a tool; turn a user's mistake into a sentence or two on stderr.
 
     The traceback always goes to the run's log file. An error of the program is raised again;
@@ -131,6 +133,7 @@ def run_tool(main: Callable[[], None]) -> int:
 
     Args:
         main (Callable): The tool, without arguments.
+        after_interrupt (str): What to tell after Ctrl-C.
 
     Returns:
         int: The exit status: 0, 2 after a user's mistake, 130 after Ctrl-C.
@@ -138,7 +141,7 @@ def run_tool(main: Callable[[], None]) -> int:
     try:
         main()
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. Training continues with --resume auto.\n")
+        sys.stderr.write(f"Interrupted. {after_interrupt}\n")
         return INTERRUPTED
     except Exception as error:
         log_file = log_traceback()

@@ -50,6 +50,7 @@ class KeypointTracks:
             neither tells.
         layout_said: Whether the file says so.
         assumptions: What was taken for granted, in sentences.
+        tracked: Whether ``person_ids`` are the file's; False where only places in lists were there.
     """
 
     keypoints: np.ndarray
@@ -59,6 +60,7 @@ class KeypointTracks:
     layout: str | None = None
     layout_said: bool = False
     assumptions: list[str] = field(default_factory=list)
+    tracked: bool = True
 
 
 @dataclass
@@ -338,7 +340,9 @@ def _select(content: _Content, person: str | None, path: Path) -> KeypointTracks
                 "person."
             )
         ids = np.array(identities, dtype=np.int64)
-        return KeypointTracks(values[..., :2], values[..., 2], frames, ids, *layout, assumptions)
+        return KeypointTracks(
+            values[..., :2], values[..., 2], frames, ids, *layout, assumptions, not untracked
+        )
     if len(set(frames.tolist())) < len(people):
         assumptions.append(
             "Of several people in a frame the one with the largest box is taken, and all these are "

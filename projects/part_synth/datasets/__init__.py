@@ -2,8 +2,9 @@
 
 Map for users:
 
-- layouts: :class:`FrameIndex` and its registered kinds ``h36m`` (:class:`Human36mFrames`) and
-  ``mpi_inf_3dhp`` (:class:`MpiInf3dhpFrames`): which frames there are, and what is known of them;
+- layouts: :class:`FrameIndex` and its registered kinds ``h36m`` (:class:`Human36mFrames`),
+  ``mpi_inf_3dhp`` (:class:`MpiInf3dhpFrames`) and ``wild`` (:class:`WildFrames`): which frames
+  there are, and what is known of them; :func:`prepare_videos` makes the last from videos;
 - data sets: :class:`PoseFrameDataset` (single frames), :class:`VideoPairDataset` (frames of one
   video some time apart), :class:`MultiViewDataset` (one instant, several cameras),
   :class:`UnpairedPoseDataset` (3D poses without images);
@@ -36,6 +37,7 @@ from part_synth.datasets.transforms import (
 )
 from part_synth.datasets.unpaired_poses import UnpairedPoseDataset, load_unpaired_poses
 from part_synth.datasets.video_pairs import VideoPairDataset
+from part_synth.datasets.wild import WildFrames, prepare_videos
 
 __all__ = [
     "LAYOUTS",
@@ -58,9 +60,11 @@ __all__ = [
     "SequenceTable",
     "UnpairedPoseDataset",
     "VideoPairDataset",
+    "WildFrames",
     "collate",
     "load_unpaired_poses",
     "person_crop_pipeline",
+    "prepare_videos",
     "take_batch",
     "temporal_median",
 ]

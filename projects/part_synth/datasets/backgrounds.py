@@ -90,7 +90,8 @@ def temporal_median(paths: list[Path], memory_mib: float = 256.0) -> np.ndarray:
 class MedianBackgrounds:
     """Backgrounds of the static cameras of a data set, computed when first asked for.
 
-    They are kept in memory (up to a limit), and on disk as
+    Pictures that the data set brings itself (:meth:`FrameIndex.background_path`) are taken as they
+    are. The others are kept in memory (up to a limit), and on disk as
     ``<root>/backgrounds/<name>_<key>.png``, where the key is a hash of the very bytes that the
     median is taken of: a stored picture is found again exactly if it would come out the same.
 
@@ -170,7 +171,11 @@ class MedianBackgrounds:
 
     def _find_or_compute(self, name: str) -> tuple[Path | None, np.ndarray | None]:
         """File of a background; or None and the picture, where it can't be written."""
-        paths = [self.index.image_path(i) for i in self.frames_of(name)]
+        ids = self.frames_of(name)
+        brought = self.index.background_path(name)
+        if brought is not None:
+            return brought, None
+        paths = [self.index.image_path(i) for i in ids]
         digest = hashlib.blake2b(f"median {_VERSION}".encode(), digest_size=8)
         for path in paths:
             digest.update(read_bytes(path).tobytes())

@@ -63,6 +63,8 @@ class FrameIndex:
     layout: ClassVar[str] = ""
     # Where annotation files lie below the root, as patterns of ``Path.glob``.
     annotation_patterns: ClassVar[tuple[str, ...]] = ()
+    # False: joints may be NaN, and people of one frame share its image.
+    labelled: ClassVar[bool] = True
 
     root: Path
     image_names: np.ndarray
@@ -118,6 +120,14 @@ class FrameIndex:
         if self.part_dir is None:
             return None
         return (self.part_dir / self.image_names[frame_id].decode()).with_suffix(".png")
+
+    def background_path(self, name: str) -> Path | None:
+        """Picture of the empty scene that the data set brings, None where it brings none.
+
+        Args:
+            name (str): A value of the ``background`` column of the sequence table.
+        """
+        return None
 
     def column(self, name: str) -> np.ndarray:
         """(N,) one column of the sequence table, spread over the frames."""

@@ -29,7 +29,8 @@ def check_values(index: FrameIndex) -> list[Finding]:
         list[Finding]: What is wrong.
     """
     findings = []
-    for name in ("joints", "joints_visible", "keypoints", "keypoints_visible", "center", "scale"):
+    names = ("joints", "keypoints") if index.labelled else ()
+    for name in (*names, "joints_visible", "keypoints_visible", "center", "scale"):
         array = getattr(index, name).reshape(len(index), -1)
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
@@ -40,7 +41,7 @@ def check_values(index: FrameIndex) -> list[Finding]:
         text = f"The person's box has no size (`scale` <= 0) in {examples(index, bad)}."
         findings.append(Finding("values", text))
     _, first = np.unique(index.image_names, return_index=True)
-    if len(first) < len(index):
+    if index.labelled and len(first) < len(index):
         again = np.setdiff1d(np.arange(len(index)), first)
         text = f"Image names appear twice: {examples(index, again)}. Keep one row for each."
         findings.append(Finding("values", text))

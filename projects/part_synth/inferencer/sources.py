@@ -1,0 +1,270 @@
+"""Where frames come from: a picture, a folder of pictures, a video, a webcam.
+
+Frames are (H, W, 3) uint8 BGR, as OpenCV reads them and mmpose's and mmdet's pipelines take them;
+rotation flags of files are respected, grey pictures get three channels, alpha is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.logging import print_log
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+_DEFAULT_FPS = 25.0
+_FASTEST = 1000.0
+
+
+class PictureSource:
+    """Pictures, each by itself.
+
+    Args:
+        pictures: Files, or arrays (H, W), (H, W, 3) or (H, W, 4) uint8, BGR.
+        name: Name of the whole, for files of results.
+    """
+
+    is_video = False
+    fps: float | None = None
+
+    def __init__(self, pictures: Sequence[str | Path | np.ndarray], name: str) -> None:
+        self.name = name
+        self.pictures = list(pictures)
+        self.names = tuple(
+            f"{i:08d}.jpg" if isinstance(picture, np.ndarray) else Path(picture).name
+            for i, picture in enumerate(self.pictures)
+        )
+        self.num_frames = len(self.pictures)
+        self.notes: list[str] = []
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """The pictures."""
+        for picture in self.pictures:
+            yield _array(picture) if isinstance(picture, np.ndarray) else _read(Path(picture))
+
+
+class VideoSource:
+    """A video file; every pass decodes it anew, so that no frames are kept.
+
+    Args:
+        path: Any file that OpenCV reads.
+
+    Attributes:
+        fps: Frames per second; of files with a variable rate the mean.
+        num_frames: What the file announces; what was decoded after a pass over it.
+        notes: What is uncertain about the file, sentences.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no video, is cut short, or holds no frame.
+    """
+
+    is_video = True
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.stem
+        self.names: tuple[str, ...] = ()
+        self.notes: list[str] = []
+        capture = self._open()
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self._announced = int(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0))
+        has_frame = capture.grab()
+        capture.release()
+        if not has_frame:
+            raise ValueError(
+                f"The video {path} holds no frame that can be decoded; record or copy it again."
+            )
+        if not (np.isfinite(fps) and 0 < fps <= _FASTEST):
+            self.notes.append(
+                f"The video does not tell its frame rate ({fps:g}); {_DEFAULT_FPS:g} frames per "
+                "second are taken."
+            )
+            fps = _DEFAULT_FPS
+        self.fps: float | None = float(fps)
+        self.num_frames = self._announced
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Decode from the beginning."""
+        capture = self._open()
+        count = 0
+        try:
+            while True:
+                good, image = capture.read()
+                if not good:
+                    break
+                count += 1
+                yield image
+        finally:
+            capture.release()
+        self._set_count(count)
+
+    def count(self) -> int:
+        """Number of frames that can be decoded, without turning them into pictures."""
+        capture = self._open()
+        count = 0
+        while capture.grab():
+            count += 1
+        capture.release()
+        self._set_count(count)
+        return count
+
+    def _set_count(self, count: int) -> None:
+        if count < self._announced and not self.notes:
+            self.notes.append(
+                f"The video announces {self._announced} frames, {count} could be decoded: it may "
+                "be cut short."
+            )
+            print_log(f"{self.path}: {self.notes[-1]}", "current", logging.WARNING)
+        self.num_frames = count
+
+    def _open(self) -> cv2.VideoCapture:
+        if not self.path.is_file():
+            raise FileNotFoundError(f"There is no video {self.path}.")
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not capture.isOpened():
+            size = self.path.stat().st_size
+            raise ValueError(
+                f"{self.path} ({size} bytes) can't be read as a video: it is none, or it is cut "
+                "short and its table of frames is missing. Copy or record it again."
+            )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
+
+
+class WebcamSource:
+    """A camera; it can be read once.
+
+    Args:
+        index: Number of the camera, from 0.
+
+    Raises:
+        ValueError: There is no such camera.
+    """
+
+    is_video = True
+    num_frames = 0
+
+    def __init__(self, index: int) -> None:
+        self.name = f"webcam{index}"
+        self.names: tuple[str, ...] = ()
+        self.notes: list[str] = []
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            self._capture = cv2.VideoCapture(index)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not self._capture.isOpened():
+            raise ValueError(
+                f"There is no webcam {index}, or another program uses it. Cameras are counted from "
+                "0; on Linux they are /dev/video0, /dev/video1, ..."
+            )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: float | None = float(fps) if np.isfinite(fps) and fps > 0 else _DEFAULT_FPS
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Frames as they come, until the camera stops."""
+        try:
+            while True:
+                good, image = self._capture.read()
+                if not good:
+                    break
+                yield image
+        finally:
+            self._capture.release()
+
+
+Source = PictureSource | VideoSource | WebcamSource
+
+
+def open_source(inputs) -> Source:
+    """Tell pictures, videos and webcams apart.
+
+    Args:
+        inputs: A file or folder; 'webcam', 'webcam:1' or the number of a camera; a picture (H, W),
+            (H, W, 3) or (H, W, 4) uint8, BGR; a list of pictures or of their files.
+
+    Returns:
+        Source: Open to be read.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no picture in the folder.
+        ValueError: It can't be read.
+    """
+    if isinstance(inputs, np.ndarray):
+        _array(inputs)
+        return PictureSource([inputs], "picture")
+    if isinstance(inputs, list | tuple):
+        if not inputs:
+            raise ValueError("inputs is an empty list; give at least one picture.")
+        return PictureSource(inputs, "pictures")
+    text = str(inputs)
+    webcam = re.fullmatch(r"(?:webcam:?)?(\d*)", text.lower())
+    if webcam and text and not Path(text).exists():
+        return WebcamSource(int(webcam[1] or 0))
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no file or folder {path}. Give a picture, a folder of pictures, a video, or "
+            "the number of a webcam."
+        )
+    if path.is_dir():
+        return _open_folder(path)
+    if path.suffix.lower() in _PICTURES:
+        _read(path)
+        return PictureSource([path], path.stem)
+    return VideoSource(path)
+
+
+def _open_folder(path: Path) -> PictureSource:
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _PICTURES)
+    good = [file for file in files if cv2.haveImageReader(str(file))]
+    if not good:
+        raise FileNotFoundError(
+            f"The folder {path} holds no picture that can be read ({len(files)} with a picture's "
+            f"name). Known are {', '.join(sorted(_PICTURES))}."
+        )
+    if len(good) < len(files):
+        bad = next(file for file in files if file not in good)
+        print_log(
+            f"{len(files) - len(good)} pictures of {path} can't be read and are left out, such as "
+            f"{bad.name}.",
+            "current",
+            logging.WARNING,
+        )
+    return PictureSource(good, path.resolve().name)
+
+
+def _read(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no picture {path}.")
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{path} can't be read as a picture: it is damaged, or none.")
+    return image
+
+
+def _array(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of a grey, colour or colour-and-alpha picture."""
+    shape = picture.shape
+    channels = shape[2] if picture.ndim == 3 else 1
+    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise ValueError(
+            "A picture must be (H, W), (H, W, 3) or (H, W, 4) uint8, BGR, got "
+            f"{shape} {picture.dtype}."
+        )
+    if 0 in shape:
+        raise ValueError(f"The picture is empty: {shape}.")
+    if channels == 1:
+        return cv2.cvtColor(picture.reshape(shape[:2]), cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(picture[..., :3])

@@ -1,0 +1,76 @@
+"""The configs for one's own videos train a few steps on what prepare_videos writes."""
+
+import numpy as np
+import pytest
+import torch
+from data_factory import make_unpaired_poses
+from part_synth.apis import lift, load_config, load_lifter
+from part_synth.datasets.wild import ClipRules, WildOptions, prepare_videos
+from part_synth.datasets.wild.people import KeypointFilePeople
+from tiny_runs import ROOT, run
+from tiny_wild import save_keypoints, write_video
+
+pytestmark = pytest.mark.timeout(600)
+
+SMALL = [
+    "train_dataloader.batch_size=2",
+    "train_dataloader.sampler.samples_per_epoch=4",
+    "train_dataloader.num_workers=0",
+    "train_dataloader.persistent_workers=False",
+    "train_dataloader.dataset.crop.size=64",
+    "model.objectives.puppet.batch_size=4",
+    "model.objectives.puppet.fresh=2",
+    "custom_hooks.0.steps=20",
+    "custom_hooks.1.phases.0.until=1",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Root of the prepared videos, one camera that stands still and one that pans."""
+    folder = tmp_path_factory.mktemp("wild")
+    for name, pan in (("still", 0), ("pan", 40)):
+        boxes = write_video(folder / f"{name}.mp4", seconds=6.0, people=2, pan=pan)
+        save_keypoints(folder / f"{name}.npz", boxes)
+    prepare_videos(
+        [folder / "still.mp4", folder / "pan.mp4"],
+        folder / "set",
+        lambda video: KeypointFilePeople(video.with_suffix(".npz"), None, 0.3),
+        options=WildOptions(rules=ClipRules(min_size=40)),
+    )
+    return folder / "set"
+
+
+def train(config, work, data, monkeypatch, options):
+    monkeypatch.delenv("RANK", raising=False)
+    chosen = [f"train_dataloader.dataset.data_root={data}", *options]
+    path = ROOT / "configs" / f"{config}.py"
+    status = run("train", path, "--work-dir", work, monkeypatch=monkeypatch, options=chosen)
+    assert not status
+    return path
+
+
+def test_lifter(data, tmp_path, monkeypatch):
+    options = ["train_dataloader.batch_size=16", "train_dataloader.sampler.samples_per_epoch=48"]
+    options.append("train_cfg.max_epochs=1")
+    path = train("lifter_wild", tmp_path, data, monkeypatch, options)
+    model = load_lifter((path, tmp_path / "epoch_1.pth"))
+    assert not list(tmp_path.glob("best_*"))
+    # What fills in missing joints was fitted to these people.
+    assert model.infill.fitted
+    points = np.random.default_rng(0).uniform(100, 300, (3, 17, 2))
+    assert lift(points, skeleton="h36m", model=model).ok.all()
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_part_synth(data, tmp_path, monkeypatch, moving):
+    poses = make_unpaired_poses(tmp_path / "poses.npz", frames=150)
+    options = [*SMALL, f"model.unpaired_poses={poses}", "train_cfg.max_epochs=2"]
+    if moving:
+        options.append("train_dataloader.dataset.layout_options.moving=None")
+        options.append("train_dataloader.dataset.crop.background=None")
+    path = train("part_synth_wild", tmp_path / "work", data, monkeypatch, options)
+    checkpoint = torch.load(tmp_path / "work" / "epoch_2.pth", weights_only=False)
+    assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
+    # What inference and the export read.
+    assert load_config(str(path)).test_dataloader.dataset.crop.size == 224

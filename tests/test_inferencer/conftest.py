@@ -1,0 +1,91 @@
+"""A small lifter, a 2D model of mmpose's kind that needs no network, and videos for them."""
+
+import numpy as np
+import pytest
+import torch
+from part_synth.registry import MODELS
+
+LIFTER = """
+model = dict(
+    type="part_synth.LiftingModel",
+    lifter=dict(type="part_synth.FrameLifter", width=16, num_blocks=1),
+)
+"""
+# A real pipeline of mmpose around a model that puts joints into the box it is given.
+POSE2D = """
+default_scope = "mmpose"
+custom_imports = dict(imports=["stub_pose2d"])
+data_mode = "topdown"
+dataset_type = "CocoDataset"
+visualizer = dict(type="PoseLocalVisualizer", name="visualizer_2d")
+codec = dict(type="UDPHeatmap", input_size=(24, 32), heatmap_size=(6, 8), sigma=1)
+model = dict(type="StubPose2D", backbone=dict())
+test_dataloader = dict(
+    dataset=dict(
+        type="CocoDataset",
+        pipeline=[
+            dict(type="LoadImage"),
+            dict(type="GetBBoxCenterScale"),
+            dict(type="TopdownAffine", input_size=(24, 32)),
+            dict(type="PackPoseInputs"),
+        ],
+    )
+)
+train_dataloader = test_dataloader
+"""
+# A real pipeline of mmdet, which doubles the picture, around a detector of colours.
+DETECTOR = """
+default_scope = "mmdet"
+custom_imports = dict(imports=["stub_detector"])
+model = dict(type="StubDetector", backbone=dict())
+_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(128, 96)),
+    dict(type="PackDetInputs", meta_keys=("ori_shape", "img_shape", "scale_factor")),
+]
+test_dataloader = dict(dataset=dict(type="CocoDataset", pipeline=_pipeline))
+test_evaluator = dict()
+"""
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Folder with config.py and weights.pth of a lifter, pose2d.* of a 2D model, detector.*."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    (folder / "config.py").write_text(LIFTER)
+    lifter = dict(type="part_synth.FrameLifter", width=16, num_blocks=1)
+    model = MODELS.build(dict(type="part_synth.LiftingModel", lifter=lifter))
+    torch.save(model.state_dict(), folder / "weights.pth")
+    (folder / "pose2d.py").write_text(POSE2D)
+    (folder / "detector.py").write_text(DETECTOR)
+    for name in ("pose2d.pth", "detector.pth"):
+        torch.save({"meta": {}, "state_dict": {"unused": torch.zeros(1)}}, folder / name)
+    return folder
+
+
+@pytest.fixture
+def lifter(models):
+    """Arguments of the inferencer for the small lifter."""
+    return {"pose3d": models / "config.py", "pose3d_weights": models / "weights.pth"}
+
+
+@pytest.fixture
+def pose2d(models):
+    return {"pose2d": models / "pose2d.py", "pose2d_weights": models / "pose2d.pth"}
+
+
+@pytest.fixture
+def detector(models):
+    return {"det_model": models / "detector.py", "det_weights": models / "detector.pth"}
+
+
+def crossing(num_frames, width=64.0):
+    """Boxes (num_frames, 2, 4) of two people who walk past each other, and where they are."""
+    share = np.arange(num_frames) / (num_frames - 1)
+    x = np.stack([8 + share * (width - 16), width - 8 - share * (width - 16)], 1)
+    # The second one is smaller: farther away.
+    tops, halves = np.array([8.0, 14.0]), np.array([5.0, 4.0])
+    bottoms = np.array([44.0, 38.0])
+    boxes = np.stack([x - halves, np.tile(tops, (num_frames, 1)), x + halves], -1)
+    return np.concatenate([boxes, np.tile(bottoms, (num_frames, 1))[..., None]], -1)
