@@ -184,6 +184,8 @@ def test_other_losses_by_config(kind, data, tmp_path, monkeypatch):
         ("train_dataloader.batch_sampler.groups=3", "can't be shared out"),
         ("train_dataloader.batch_size=34", "groups of 32 instants at least 0.3 s apart"),
         ("model.scope=room", "scope"),
+        ("model.head.embedding_size=64", "embedding_size of both"),
+        ("model.metric_loss.temperature=0", "temperature"),
     ],
 )
 def test_bad_options_are_explained(changed, said, data, tmp_path, monkeypatch, capsys):

@@ -274,8 +274,28 @@ def test_offsets_are_rounded_to_frames_of_each_clip(root):
 
 
 def test_offsets_of_unknown_cameras(root):
-    with pytest.raises(ValueError, match=r"camera_offsets` names x, but the cameras are a, b, c"):
-        views(root, camera_offsets={"x": 0.1, "a": 0.1})
+    for wrong in ({"x": 0.1, "a": 0.1}, {"a": "abc"}, {"a": np.nan}, [0.1]):
+        with pytest.raises(ValueError, match="must give seconds for cameras among a, b, c"):
+            views(root, camera_offsets=wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (dict(num_views=2.5), "num_views"),
+        (dict(num_views="two"), "num_views"),
+        (dict(labelled=5), "labelled"),
+        (dict(labelled=dict(fraction="abc")), "fraction"),
+        (dict(labelled=dict(seed=-1)), "seed"),
+        (dict(labelled=dict(frction=0.1)), "frction"),
+        (dict(pseudo_labels="yes"), "pseudo_labels"),
+        (dict(pseudo_labels=dict(wieght=0.5)), "wieght"),
+        (dict(pseudo_labels=dict(weight="abc")), "weight"),
+    ],
+)
+def test_wrong_values_are_named(root, wrong, said):
+    with pytest.raises(ValueError, match=said):
+        views(root, **wrong)
 
 
 def test_offsets_beyond_the_clip(root):

@@ -337,7 +337,7 @@ def test_views_out_of_step_are_named(log):
     told = log[0]
     assert "'left' and 'right' seem out of step: 'right' shows 0.3" in told
     assert "(3 frames)" in told and "3 clips" in told
-    assert "take 3 from the frame numbers of 'right'" in told
+    assert "set camera_offsets={'right': 0.300}" in told
     assert "'right' shows 0.2" in log[1] and "'top'" in log[1]
 
 
@@ -347,13 +347,27 @@ def test_views_in_step_are_silent(log):
     assert not log
 
 
+def test_pairs_that_cannot_be_compared_are_named(log):
+    """A view that lost its first frames must not silently drop out of the comparison."""
+    frames = sync_frames({"left": 0.0, "right": 0.0, "late": 0.0})
+    late = np.flatnonzero(frames.camera == "late")
+    gone = frames.time[late] < np.quantile(frames.time, 0.7)
+    kept = np.ones(len(frames.time), dtype=bool)
+    kept[late[gone]] = False
+    result = ViewSyncMetric(max_offset=0.8).measure(frames.select(kept))
+    assert result["view_offset_max_s"] == pytest.approx(0, abs=0.02)
+    assert len(log) == 1
+    assert "can't be told: late and left, late and right" in log[0]
+    assert "far out of step" in log[0]
+
+
 def test_an_embedding_that_tells_nothing(log):
     frames = sync_frames({"left": 0.0, "right": 0.3}, noise=50.0)
     result = ViewSyncMetric(min_contrast=0.5).measure(frames)
     assert np.isnan(result["view_offset_max_s"]) and result["view_offset_contrast_pct"] < 50
     assert log == [
         "ViewSyncMetric: the embedding can't tell whether 1 of 1 pairs of cameras are in step "
-        "(contrast below 50 %)."
+        "(contrast below 50 %); train it first."
     ]
     frames.embeddings[0] = np.nan
     assert np.isnan(list(ViewSyncMetric().measure(frames).values())).all()

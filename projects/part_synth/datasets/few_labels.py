@@ -31,8 +31,10 @@ def choose_labelled(
     Raises:
         ValueError: If the fraction is out of range, or a person is not in the data set.
     """
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"`fraction` of labelled frames must be in [0, 1], got {fraction}.")
+    if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
+        raise ValueError(f"`fraction` of labelled frames must be in [0, 1], got {fraction!r}.")
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"`seed` of the labelled frames must be a whole number, got {seed!r}.")
     present = np.unique(subjects)
     wanted = present if keep_subjects is None else np.unique(_as_list(keep_subjects))
     missing = sorted(set(wanted.tolist()) - set(present.tolist()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +43,9 @@ class FrameDataset(BaseDataset):
         pipeline (Sequence | None): Transforms. None = the usual crop of the person, see ``crop``.
         crop (dict | None): Arguments of :func:`~part_synth.datasets.transforms.
             person_crop_pipeline`: size, padding, shift, scale, flip, background, cache, ...
+        camera_offsets (Mapping[str, float] | None): Seconds by camera that its frame numbers are
+            late (negative: early), for cameras that were not started together; see
+            ``part_synth.ViewSyncMetric``.
         frame_step (int): Keep every n-th frame (by its place in its video) as start of a sample.
         seed (int): Seed of the random choices.
         metainfo (dict | None): Replaces entries of the meta information.
@@ -70,6 +73,7 @@ class FrameDataset(BaseDataset):
         synthetic: dict | None = None,
         pipeline: Sequence[dict | Callable] | None = None,
         crop: dict | None = None,
+        camera_offsets: Mapping[str, float] | None = None,
         frame_step: int = 1,
         seed: int = 0,
         metainfo: dict | None = None,
@@ -95,6 +99,7 @@ class FrameDataset(BaseDataset):
             **(layout_options or {}),
         }
         self.synthetic = synthetic
+        self.camera_offsets = camera_offsets
         self.frame_step = frame_step
         self.seed = seed
         self._index: FrameIndex | None = None
@@ -123,6 +128,8 @@ class FrameDataset(BaseDataset):
 
     def _read_index(self) -> FrameIndex:
         index = read_frames(self.data_root, self.layout, self.synthetic, **self.layout_options)
+        if self.camera_offsets:
+            shift_cameras(index, self.camera_offsets)
         print_log(
             f"{type(self).__name__}: {len(index)} frames of "
             f"{len(np.unique(index.column('subject')))} people in "
@@ -215,6 +222,27 @@ class FrameDataset(BaseDataset):
                 "Transforms of a frame data set must return a sample or raise."
             )
         return data
+
+
+def shift_cameras(index: FrameIndex, offsets: Mapping[str, float]) -> None:
+    """Renumber the frames of cameras that were not started with the others.
+
+    Args:
+        index (FrameIndex): Changed in place.
+        offsets (Mapping[str, float]): Seconds by camera that its frame numbers are late.
+
+    Raises:
+        ValueError: If a camera is not there, or an offset is no number.
+    """
+    known = np.unique(index.sequences.camera).tolist()
+    for camera, seconds in offsets.items() if isinstance(offsets, Mapping) else [(offsets, None)]:
+        if camera not in known or not isinstance(seconds, int | float) or not np.isfinite(seconds):
+            raise ValueError(
+                "`camera_offsets` must give seconds for cameras among "
+                f"{', '.join(known)}, got {offsets!r}."
+            )
+        late = np.round(seconds * index.column("fps")).astype(index.frame.dtype)
+        index.frame = index.frame - late * (index.column("camera") == camera)
 
 
 def _build_transform(step: dict | Callable) -> Callable:

@@ -10,7 +10,6 @@ from mmengine.logging import print_log
 
 from part_synth.datasets.few_labels import choose_labelled
 from part_synth.datasets.frame_datasets import FrameDataset
-from part_synth.datasets.frame_index import FrameIndex
 from part_synth.datasets.pseudo_labels import lift_frames
 from part_synth.registry import DATASETS
 
@@ -29,10 +28,8 @@ class MultiViewDataset(FrameDataset):
             calibration unknown, part labels are not read. None = all are labelled.
         pseudo_labels (dict | None): Give the other instants labels that a lifter makes from their
             2D joints, which then leave the data set: ``lifter`` (None = the package's own, or
-            (config, checkpoint)) and ``weight`` in (0, 1], which takes the place of the joints'
-            visibility. None = no pseudo-labels.
-        camera_offsets (dict | None): Seconds by camera that its frame numbers are late (negative:
-            early), for cameras that were not started together; see ``part_synth.ViewSyncMetric``.
+            (config, checkpoint)) and ``weight`` in (0, 1], by default 0.8, which takes the place of
+            the joints' visibility. None = no pseudo-labels.
         **kwargs: See :class:`~part_synth.datasets.frame_datasets.FrameDataset`; ``frame_step``
             counts instants of a clip here.
 
@@ -50,34 +47,19 @@ class MultiViewDataset(FrameDataset):
         num_views: int = 2,
         labelled: dict | None = None,
         pseudo_labels: dict | None = None,
-        camera_offsets: Mapping[str, float] | None = None,
         **kwargs,
     ) -> None:
-        if num_views < 2:
-            raise ValueError(f"`num_views` must be at least 2, got {num_views}.")
+        if not isinstance(num_views, int) or num_views < 2:
+            raise ValueError(f"`num_views` must be a whole number from 2, got {num_views!r}.")
+        if not isinstance(labelled, Mapping | None):
+            raise ValueError(f"`labelled` must be a dict or None, got {labelled!r}.")
         self.num_views = num_views
         self.labelled = labelled
-        if pseudo_labels is not None and not 0 < pseudo_labels.get("weight", 0.3) <= 1:
-            raise ValueError(
-                f"`weight` of the pseudo-labels must be in (0, 1], got {pseudo_labels['weight']}."
-            )
+        if pseudo_labels is not None:
+            pseudo_labels = _checked_pseudo_labels(pseudo_labels)
         self.pseudo_labels = pseudo_labels
         self._lifted: np.ndarray | None = None
-        self.camera_offsets = dict(camera_offsets or {})
         super().__init__(data_root, **kwargs)
-
-    def _read_index(self) -> FrameIndex:
-        index = super()._read_index()
-        unknown = sorted(set(self.camera_offsets) - set(index.sequences.camera.tolist()))
-        if unknown:
-            raise ValueError(
-                f"`camera_offsets` names {', '.join(unknown)}, but the cameras are "
-                f"{', '.join(np.unique(index.sequences.camera).tolist())}."
-            )
-        for camera, seconds in self.camera_offsets.items():
-            late = np.round(seconds * index.column("fps")).astype(index.frame.dtype)
-            index.frame = index.frame - late * (index.column("camera") == camera)
-        return index
 
     def sample_starts(self) -> np.ndarray:
         """Instants (groups of frames) with enough views."""
@@ -135,7 +117,7 @@ class MultiViewDataset(FrameDataset):
         }
         self._people = np.unique(subject)
         if self.pseudo_labels is not None:
-            self._lifted = lift_frames(self.index, self.pseudo_labels.get("lifter"))
+            self._lifted = lift_frames(self.index, self.pseudo_labels["lifter"])
 
     @property
     def instants(self) -> dict[str, np.ndarray]:
@@ -161,7 +143,7 @@ class MultiViewDataset(FrameDataset):
         info["camera"] = {k: np.full_like(v, np.nan) for k, v in info["camera"].items()}
         if self._lifted is not None:
             info["joints"] = self._lifted[info["frame_ids"]]
-            visible = self.pseudo_labels.get("weight", 0.3)
+            visible = self.pseudo_labels["weight"]
             info["joints_visible"] = np.full_like(info["joints_visible"], visible)
         else:
             for name in ("joints", "keypoints"):
@@ -169,3 +151,17 @@ class MultiViewDataset(FrameDataset):
             for name in ("joints_visible", "keypoints_visible"):
                 info[name] = np.zeros_like(info[name])
         return info
+
+
+def _checked_pseudo_labels(options: Mapping) -> dict:
+    """The options with their defaults, or an error that says what is wrong."""
+    known = {"lifter": None, "weight": 0.8}
+    if not isinstance(options, Mapping) or set(options) - set(known):
+        raise ValueError(
+            f"`pseudo_labels` must be a dict of {' and '.join(known)}, or None; got {options!r}."
+        )
+    options = {**known, **options}
+    weight = options["weight"]
+    if not isinstance(weight, int | float) or not 0 < weight <= 1:
+        raise ValueError(f"`weight` of the pseudo-labels must be in (0, 1], got {weight!r}.")
+    return options

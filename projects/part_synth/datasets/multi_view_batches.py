@@ -63,6 +63,8 @@ class MultiViewBatchSampler(Sampler):
                 "MultiViewBatchSampler needs a part_synth.MultiViewDataset, got "
                 f"{type(sampler.dataset).__name__}."
             )
+        if min_gap < 0:
+            raise ValueError(f"`min_gap` must be at least 0 seconds, got {min_gap}.")
         rest = batch_size - labelled
         if groups < 0 or labelled < 0 or rest < 0 or (groups == 0) != (rest == 0):
             raise ValueError(

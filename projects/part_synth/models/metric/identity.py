@@ -83,9 +83,10 @@ class IdentityAdversary(BaseModule):
             ValueError: A number is too large.
         """
         if len(people) and int(people.max()) >= self.num_people:
+            highest = int(people.max())
             raise ValueError(
                 f"IdentityAdversary knows {self.num_people} people, but the training set has one "
-                f"with number {int(people.max())}; set num_people to the people of the set."
+                f"with number {highest}; set num_people to at least {highest + 1}."
             )
         # Entries near 1, as in CanonicalPoseHead.
         scaled = reverse_gradient(embedding, self.strength) * embedding.shape[-1] ** 0.5

@@ -169,6 +169,8 @@ class InfoNCELoss(MetricLoss):
 
     def __init__(self, temperature: float = 0.1, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)
+        if temperature <= 0:
+            raise ValueError(f"`temperature` must be above 0, got {temperature}.")
         self.temperature = temperature
 
     def pair_losses(self, anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:

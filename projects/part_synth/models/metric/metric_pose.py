@@ -64,6 +64,12 @@ class MetricPoseModel(BaseModel):
         )
         self.encoder = MODELS.build(encoder or {"type": "part_synth.EmbeddingEncoder"})
         self.head = MODELS.build(head or {"type": "part_synth.CanonicalPoseHead"})
+        given, wanted = self.encoder.embedding_size, getattr(self.head, "embedding_size", None)
+        if wanted not in (None, given):
+            raise ValueError(
+                f"The encoder's embedding has {given} numbers, the head takes {wanted}; set "
+                "embedding_size of both to the same."
+            )
         self.pose_loss = _build(pose_loss)
         self.metric_loss = _build(metric_loss)
         self.distance_loss = _build(distance_loss)
@@ -145,6 +151,12 @@ class MetricPoseModel(BaseModel):
                 torch.tensor([m["flip"] for m in meta], device=images.device),
                 # Pseudo-labels count less than 1 and leave something to agree on.
                 weight.unflatten(0, by_view).amax(-1) < 1,
+            )
+        if not any(name.startswith("loss") for name in losses):
+            raise ValueError(
+                "There is nothing to train: pose_loss, metric_loss, distance_loss, spread_loss and "
+                "identity of the model are None, and the consensus of views is None or has not "
+                "begun (`start`). Give one of them."
             )
         return losses
 

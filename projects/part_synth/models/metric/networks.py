@@ -133,6 +133,7 @@ class CanonicalPoseHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.num_joints = num_joints
+        self.embedding_size = embedding_size
         self.pose = nn.Sequential(
             nn.Linear(embedding_size, hidden),
             nn.ReLU(inplace=True),
