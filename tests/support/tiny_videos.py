@@ -82,3 +82,14 @@ def motion_sequence(num_frames=20, people=2, fps=25.0, root=False):
         root=places if root else None,
         source="made",
     )
+
+
+def crossing(num_frames, width=64.0):
+    """Boxes (num_frames, 2, 4) of two people who walk past each other, and where they are."""
+    share = np.arange(num_frames) / (num_frames - 1)
+    x = np.stack([8 + share * (width - 16), width - 8 - share * (width - 16)], 1)
+    # The second one is smaller: farther away.
+    tops, halves = np.array([8.0, 14.0]), np.array([5.0, 4.0])
+    bottoms = np.array([44.0, 38.0])
+    boxes = np.stack([x - halves, np.tile(tops, (num_frames, 1)), x + halves], -1)
+    return np.concatenate([boxes, np.tile(bottoms, (num_frames, 1))[..., None]], -1)

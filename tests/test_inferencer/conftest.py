@@ -1,6 +1,5 @@
 """A small lifter, a 2D model of mmpose's kind that needs no network, and videos for them."""
 
-import numpy as np
 import pytest
 import torch
 from part_synth.registry import MODELS
@@ -78,14 +77,3 @@ def pose2d(models):
 @pytest.fixture
 def detector(models):
     return {"det_model": models / "detector.py", "det_weights": models / "detector.pth"}
-
-
-def crossing(num_frames, width=64.0):
-    """Boxes (num_frames, 2, 4) of two people who walk past each other, and where they are."""
-    share = np.arange(num_frames) / (num_frames - 1)
-    x = np.stack([8 + share * (width - 16), width - 8 - share * (width - 16)], 1)
-    # The second one is smaller: farther away.
-    tops, halves = np.array([8.0, 14.0]), np.array([5.0, 4.0])
-    bottoms = np.array([44.0, 38.0])
-    boxes = np.stack([x - halves, np.tile(tops, (num_frames, 1)), x + halves], -1)
-    return np.concatenate([boxes, np.tile(bottoms, (num_frames, 1))[..., None]], -1)

@@ -5,12 +5,11 @@ import cv2
 import numpy as np
 import pytest
 import stub_pose2d
-from conftest import crossing
 from part_synth.apis import lift
 from part_synth.datasets.bvh import read_bvh
 from part_synth.inferencer import PartSynthInferencer
 from part_synth.registry import INFERENCERS
-from tiny_videos import FPS, frames_of, mmpose_json, pose_2d, write_video
+from tiny_videos import FPS, crossing, frames_of, mmpose_json, pose_2d, write_video
 
 COUNT = 8
 

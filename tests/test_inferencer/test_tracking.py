@@ -1,6 +1,6 @@
 import numpy as np
-from conftest import crossing
 from part_synth.inferencer import BoxTracker, track_boxes
+from tiny_videos import crossing
 
 
 def run(boxes, order=None):
