@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from data_factory import walking_poses
+from data_factory import make_unpaired_poses, walking_poses
 from part_synth.geometry import (
     BONES_TOTAL,
     bone_lengths,
@@ -113,9 +113,16 @@ def test_bad_bone_ratios_are_refused(ratios):
         BoneRatioLoss(ratios)
 
 
-def test_missing_reference_poses_are_named():
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz"):
-        BoneRatioLoss("nowhere.npz")
+def test_reference_poses_are_read_when_they_are_there(joints, rotation, tmp_path):
+    """The embedded set is made after the model is built."""
+    cycle = perfect_cycle(joints, rotation)
+    path = tmp_path / "poses.npz"
+    loss = BoneRatioLoss(str(path), 50.0)
+    with pytest.raises(FileNotFoundError, match=r"poses\.npz"):
+        loss(cycle)
+    make_unpaired_poses(path)
+    late, early = float(loss(cycle)), float(BoneRatioLoss(str(path), 50.0)(cycle))
+    assert late == early > 0
 
 
 @pytest.mark.parametrize("kind", [PoseAdversarialLoss, MotionAdversarialLoss])

@@ -10,6 +10,7 @@ Symbols: B clips, T frames, K joints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -92,34 +93,52 @@ class BoneRatioLoss(BaseModule):
     Args:
         ratios: Length of each bone, by child joint 1 .. K - 1, in any unit, of which only the
             proportions count; or the path of 3D poses whose mean lengths are taken, see
-            :func:`~part_synth.evaluation.baselines.load_reference_poses`.
+            :func:`~part_synth.evaluation.baselines.load_reference_poses`. A file that is not there
+            yet is read at the first step: the embedded set is made after the model is built.
         loss_weight: Weight.
 
     Raises:
-        FileNotFoundError: There is no such file.
         ValueError: Not K - 1 positive numbers.
     """
 
     def __init__(self, ratios: Sequence[float] | str, loss_weight: float = 50.0) -> None:
         super().__init__()
-        if isinstance(ratios, str):
-            from part_synth.evaluation import load_reference_poses
+        self.loss_weight = loss_weight
+        self._file = ratios if isinstance(ratios, str) and not Path(ratios).is_file() else None
+        if self._file is None:
+            lengths = _mean_lengths(ratios) if isinstance(ratios, str) else ratios
+            self._set(lengths)
+        else:
+            self.register_buffer("ratios", torch.zeros(H36M17.num_joints - 1), persistent=False)
 
-            ratios = bone_lengths(load_reference_poses(ratios)).mean(0)
+    def _set(self, ratios: Sequence[float] | Tensor) -> None:
         lengths = torch.as_tensor(ratios, dtype=torch.float32)
         if lengths.shape != (H36M17.num_joints - 1,) or not (lengths > 0).all():
             raise ValueError(
                 f"ratios must be {H36M17.num_joints - 1} positive bone lengths by child joint, got "
                 f"{ratios}"
             )
-        self.loss_weight = loss_weight
         self.register_buffer("ratios", lengths / lengths.mean(), persistent=False)
 
     def forward(self, cycle: LiftingCycle) -> Tensor:
-        """Scalar."""
+        """Scalar.
+
+        Raises:
+            FileNotFoundError: The file of poses is still not there.
+        """
+        if self._file is not None:
+            self._set(_mean_lengths(self._file).to(self.ratios))
+            self._file = None
         lengths = bone_lengths(cycle.joints)
         relative = lengths / lengths.mean(-1, keepdim=True)
         return self.loss_weight * (relative - self.ratios).square().mean()
+
+
+def _mean_lengths(path: str) -> Tensor:
+    """(K - 1,) mean bone lengths of a file of 3D poses, metres."""
+    from part_synth.evaluation import load_reference_poses
+
+    return bone_lengths(load_reference_poses(path)).mean(0)
 
 
 @MODELS.register_module()
