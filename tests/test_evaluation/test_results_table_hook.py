@@ -249,7 +249,7 @@ def test_messages(make_runner):
 
 
 def train_one_of_two(rank, init_file, make_runner):
-    torch.set_num_threads(1)  # a forked process must not enter the parent's thread pool
+    torch.set_num_threads(1)
     # Started by hand, for mmengine's launcher asks for a GPU even with gloo.
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{init_file}", rank=rank, world_size=2
@@ -262,11 +262,10 @@ def train_one_of_two(rank, init_file, make_runner):
 
 
 def test_two_processes_write_one_table(make_runner, tmp_path, capfd, monkeypatch):
-    # Forking saves half a minute of imports, but can't follow a process that has used a GPU.
-    method = "spawn" if torch.cuda.is_available() else "fork"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     arguments = (str(tmp_path / "init"), make_runner)
-    mp.start_processes(train_one_of_two, arguments, nprocs=2, start_method=method)
+    # A fork can't follow a process that has used a GPU, or the autograd threads of other tests.
+    mp.start_processes(train_one_of_two, arguments, nprocs=2, start_method="spawn")
     results = read(tmp_path / "two" / "results.json")
     assert results["p_mpjpe_mm"] < results["untrained/p_mpjpe_mm"]
     assert capfd.readouterr().out.count("mean pose (canonical)") == 1

@@ -202,7 +202,13 @@ def test_channels_can_be_told_for_a_backbone_that_does_not():
             del self.out_channels
 
     with MODELS_with(Mute):
-        encoder = PoseEncoder({"type": "part_synth.Mute"}, (8, 16), 16, 16, 32)
+        encoder = PoseEncoder(
+            {"type": "part_synth.Mute"},
+            backbone_channels=(8, 16),
+            pyramid_channels=16,
+            global_channels=16,
+            local_channels=32,
+        )
     assert encoder(images()).code.shape == (3, 32)
 
 
