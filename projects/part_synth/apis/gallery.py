@@ -13,6 +13,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from part_synth.apis.config import load_config
+from part_synth.apis.devices import to_device
 from part_synth.apis.errors import ConfigError
 from part_synth.apis.inference import init_model
 from part_synth.evaluation.embedded_frames import root_relative
@@ -52,14 +53,7 @@ def load_embedder(
             f"The model {type(model).__name__} makes no embeddings; give the config and the "
             "checkpoint of a part_synth.MetricPoseModel, such as configs/metric_synthetic.py."
         )
-    try:
-        return model.to(device)
-    # torch has several ways of saying it.
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"The device {device!r} can't be used here; give 'cpu', or 'cuda' where a GPU is. "
-            f"({str(error).splitlines()[0][:150]})"
-        ) from error
+    return to_device(model, device)
 
 
 @torch.inference_mode()

@@ -20,8 +20,9 @@ from part_synth.datasets.frame_index import FrameIndex
 from part_synth.datasets.frame_source import read_frames
 from part_synth.datasets.frame_tables import FrameGroups
 from part_synth.datasets.frame_windows import frame_windows
+from part_synth.datasets.intrinsics import frame_intrinsics
 from part_synth.datasets.metainfo import h36m_metainfo
-from part_synth.geometry import aim_points, far_camera, mirror, mirror_points, unit_scale
+from part_synth.geometry import aim_points, mirror, mirror_points, unit_scale
 from part_synth.registry import DATASETS
 
 # One constant each for the draws of a sample, so that they are independent of each other.
@@ -117,7 +118,7 @@ class KeypointClipDataset(Dataset):
         index = _usable(index, str(data_root))
         self._metainfo = h36m_metainfo(layout)
         pixels = torch.from_numpy(index.keypoints.astype(np.float32))
-        focal, centre = _intrinsics(index, str(data_root))
+        focal, centre = frame_intrinsics(index, str(data_root))
         self._points, rotation = aim_points(pixels, focal, centre)
         videos = index.group_by("subject", "clip", "camera")
         _check_length(index, videos, num_frames, interval, str(data_root), test_mode)
@@ -272,23 +273,6 @@ def _usable(index: FrameIndex, source: str) -> FrameIndex:
             level=logging.WARNING,
         )
     return index if keep.all() else index.select(keep)
-
-
-def _intrinsics(index: FrameIndex, source: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """(N, 2) focal lengths and principal points, px; guessed where they are not known."""
-    focal = index.cameras.focal[index.camera_id]
-    centre = index.cameras.centre[index.camera_id]
-    unknown = ~(np.isfinite(focal).all(1) & np.isfinite(centre).all(1))
-    if unknown.any():
-        # Without a camera every person is looked at straight on, from far away.
-        print_log(
-            f"{source}: cameras of {int(unknown.sum())} frames are not known; each person is taken "
-            "as if in the middle of the picture.",
-            logger="current",
-        )
-        guessed = far_camera(torch.from_numpy(index.keypoints[unknown]))
-        focal[unknown], centre[unknown] = (values.numpy() for values in guessed)
-    return torch.from_numpy(focal.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))
 
 
 def _check_length(

@@ -113,7 +113,7 @@ class MultiViewBatchSampler(Sampler):
             return clock, []
         key = (track if self.scope == "clip" else subject)[order]
         members = np.split(order, np.flatnonzero(np.diff(key)) + 1)
-        enough = [m for m in members if _most_apart(clock[m], self.min_gap) >= self.group_size]
+        enough = [m for m in members if len(_thin_out(clock[m], self.min_gap)) >= self.group_size]
         if len(enough) < self.num_groups:
             raise ValueError(
                 f"{self.num_groups} groups of {self.group_size} instants at least {self.min_gap} s "
@@ -179,8 +179,3 @@ def _thin_out(clock: np.ndarray, gap: float) -> list[int]:
         ahead = clock[place] + max(gap, 2 * _ROUNDING) - _ROUNDING
         place = int(np.searchsorted(clock, ahead))
     return chosen
-
-
-def _most_apart(clock: np.ndarray, gap: float) -> int:
-    """How many places of an increasing clock can be chosen at least a gap apart."""
-    return len(_thin_out(clock, gap))

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from part_synth.datasets.frame_index import FrameIndex
-from part_synth.geometry import aim_points, far_camera
+from part_synth.datasets.intrinsics import frame_intrinsics
+from part_synth.geometry import aim_points
 
 _BATCH = 4096
 
@@ -46,14 +47,8 @@ def lift_frames(
             f"{broken.sum()} of {len(index)} frames have no complete 2D joints to lift; fill them "
             "in the file of 2D joints, or leave pseudo_labels out."
         )
-    cameras = index.cameras
-    focal = torch.from_numpy(cameras.focal[index.camera_id]).float()
-    centre = torch.from_numpy(cameras.centre[index.camera_id]).float()
     pixels = torch.from_numpy(index.keypoints).float()
-    guessed = far_camera(pixels)
-    known = (focal.isfinite() & centre.isfinite()).all(-1, keepdim=True)
-    focal, centre = focal.where(known, guessed[0]), centre.where(known, guessed[1])
-    points, rotation = aim_points(pixels, focal, centre)
+    points, rotation = aim_points(pixels, *frame_intrinsics(index, str(index.root)))
     poses = [model.poses(part[:, None]) for part in points.split(_BATCH)]
     # Back from the camera that looks at the root to the one that took the picture.
     return (torch.cat(poses).float() @ rotation).numpy()

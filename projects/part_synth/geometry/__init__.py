@@ -11,6 +11,7 @@ Map for users:
 - procrustes: similarity alignment without reflection, scale alignment.
 """
 
+from ._common import full_precision
 from .articulation import JOINT_LIMITS, ArticulationLimits, JointLimit
 from .body_frame import body_yaw, canonicalise_camera_pose, mirror, to_body_frame
 from .camera import (
@@ -69,6 +70,7 @@ __all__ = [
     "far_camera",
     "flat_points",
     "forward_kinematics",
+    "full_precision",
     "lift_points",
     "local_directions",
     "mirror",

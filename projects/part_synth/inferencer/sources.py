@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
+from part_synth.datasets.video_capture import quiet_capture
+
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 _DEFAULT_FPS = 25.0
 _FASTEST = 1000.0
@@ -125,12 +127,7 @@ class VideoSource:
     def _open(self) -> cv2.VideoCapture:
         if not self.path.is_file():
             raise FileNotFoundError(f"There is no video {self.path}.")
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+        capture = quiet_capture(self.path)
         if not capture.isOpened():
             size = self.path.stat().st_size
             raise ValueError(

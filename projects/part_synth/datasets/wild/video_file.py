@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from part_synth.datasets.video_capture import quiet_capture
+
 ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mts", ".ts")
 # px; in less nobody can be seen.
 _SMALLEST = 32
@@ -130,12 +132,7 @@ class VideoFile:
             self.notes.append(sentence)
 
     def _open(self) -> cv2.VideoCapture:
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+        capture = quiet_capture(self.path)
         if not capture.isOpened():
             raise ValueError(
                 f"{self.path} ({self.path.stat().st_size} bytes) can't be read as a video: it is "

@@ -9,8 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from part_synth.geometry import canonicalise_camera_pose
-from part_synth.geometry._common import full_precision
+from part_synth.geometry import canonicalise_camera_pose, full_precision
 from part_synth.registry import MODELS
 
 from .mining import squared_distances

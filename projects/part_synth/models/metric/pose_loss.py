@@ -8,8 +8,7 @@ from __future__ import annotations
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from part_synth.geometry import canonicalise_camera_pose
-from part_synth.geometry._common import full_precision
+from part_synth.geometry import canonicalise_camera_pose, full_precision
 from part_synth.models.losses.pose_losses import heat_map_cross_entropy
 from part_synth.registry import MODELS
 
