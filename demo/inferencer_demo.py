@@ -26,7 +26,7 @@ def main() -> None:
     try:
         _run(args)
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted before there was a result.\n")
+        sys.stderr.write("Interrupted; files that are there are whole.\n")
         sys.exit(INTERRUPTED)
 
 

@@ -34,6 +34,7 @@ PACKAGES = [
     ("onnx", "onnx", ">=1.16"),
     ("onnxruntime", "onnxruntime", ">=1.18"),
     ("onnxscript", "onnxscript", ">=0.5"),
+    ("imageio_ffmpeg", "imageio-ffmpeg", ">=0.5"),
     ("rich", "rich", ""),
     ("part_synth", "part_synth", ""),
 ]
@@ -44,6 +45,7 @@ OPTIONAL = {
     "anny": "only rendering data needs it",
     **dict.fromkeys(("onnx", "onnxscript"), "only writing ONNX files needs it"),
     "onnxruntime": "only ONNX files need it",
+    "imageio_ffmpeg": "only videos for browsers need it",
 }
 PYTHON = ">=3.10,<3.13"
 GOOD = ("ok", "optional")

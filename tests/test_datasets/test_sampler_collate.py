@@ -116,7 +116,7 @@ def test_collate(h36m_root):
 def test_collate_samples_that_do_not_fit():
     one = {"inputs": {"image": torch.zeros(1, 2)}, "data_samples": None}
     other = {"inputs": {"image": torch.zeros(1, 3)}, "data_samples": None}
-    more = {"inputs": {**one["inputs"], "background": torch.zeros(1)}, "data_samples": None}
+    more = {"inputs": {**one["inputs"], "depth": torch.zeros(1)}, "data_samples": None}
     with pytest.raises(ValueError, match="several shapes"):
         collate([one, other])
     with pytest.raises(ValueError, match="same pipeline"):

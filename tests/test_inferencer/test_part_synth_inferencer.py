@@ -205,6 +205,17 @@ def test_the_whole_frame_as_one_box(video, lifter, pose2d):
         np.testing.assert_allclose(person["bbox"], [[0, 0, 64, 48]])
 
 
+def test_frames_of_8k(tmp_path, lifter, pose2d):
+    video = write_video(tmp_path / "large.avi", 3, size=(7680, 4320), codec="MJPG")
+    inferencer = PartSynthInferencer(**lifter, **pose2d, det_model="whole-frame")
+    results = list(inferencer(video, out_dir=tmp_path / "out"))
+    assert [len(result["predictions"][0]) for result in results] == [1] * 3
+    assert results[0]["meta_info"]["image_size"] == [7680, 4320]
+    frames, _ = frames_of(tmp_path / "out" / "visualizations" / "large.mp4")
+    # Drawings are made smaller.
+    assert len(frames) == 3 and frames[0].shape[0] == 720
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (40, 30), (40, 30, 4), (40, 30, 3)])
 def test_pictures_as_arrays(shape, lifter, pose2d):
     inferencer = PartSynthInferencer(**lifter, **pose2d, det_model="whole-frame")
@@ -245,6 +256,25 @@ def test_ctrl_c_leaves_a_valid_video_and_json(video, tmp_path, lifter, pose2d, m
     content = json.loads((tmp_path / "out" / "predictions" / "walk.json").read_text())
     assert content["meta_info"]["interrupted"] and len(content["instance_info"]) == 4
     assert len(frames_of(tmp_path / "out" / "visualizations" / "walk.mp4")[0]) == 4
+
+
+def test_ctrl_c_while_poses_are_lifted_waits_until_they_are_written(
+    video, keypoints, tmp_path, lifter, monkeypatch
+):
+    from part_synth.inferencer import part_synth_inferencer as module
+
+    lifted = module.to_sequence
+
+    def interrupted(*arguments, **named):
+        signal.raise_signal(signal.SIGINT)
+        return lifted(*arguments, **named)
+
+    monkeypatch.setattr(module, "to_sequence", interrupted)
+    inferencer = PartSynthInferencer(**lifter)
+    assert list(inferencer(video, keypoints, out_dir=tmp_path / "out")) == []
+    assert inferencer.sequence.interrupted
+    content = json.loads((tmp_path / "out" / "predictions" / "walk.json").read_text())
+    assert len(content["instance_info"]) == COUNT
 
 
 def test_leaving_in_the_middle_of_the_drawing(video, keypoints, tmp_path, lifter):

@@ -1,11 +1,12 @@
 import pytest
 import roma
 import torch
-from part_synth.geometry import REST_DIRECTIONS, forward_kinematics, mirror
-from part_synth.models import extend_joints
-from part_synth.models.puppet import EXTENDED_JOINTS, VIRTUAL_JOINTS
+from part_synth.geometry import H36M17, REST_DIRECTIONS, forward_kinematics, mirror
+from part_synth.models import extend_joints, load_puppet
+from part_synth.models.virtual_joints import _default_joints
 from tiny_part_synth import LENGTHS, joint, make_poses
 
+EXTENDED_JOINTS = load_puppet().joint_names
 POSES = make_poses(12, seed=2, dtype=torch.float64)
 
 
@@ -21,7 +22,7 @@ def test_shape_and_names():
     extended = extend_joints(POSES.reshape(3, 4, 17, 3).float())
     assert extended.shape == (3, 4, len(EXTENDED_JOINTS), 3)
     assert extended.dtype == torch.float32
-    assert EXTENDED_JOINTS[17:] == VIRTUAL_JOINTS
+    assert EXTENDED_JOINTS[:17] == H36M17.joint_names
     torch.testing.assert_close(extended[..., :17, :].reshape(12, 17, 3), POSES.float())
 
 
@@ -105,3 +106,12 @@ def test_gradient():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"expects \(\*, 17, 3\) joints, got"):
         extend_joints(torch.zeros(shape))
+
+
+def test_first_use_in_inference_mode_bars_no_gradients():
+    _default_joints.cache_clear()
+    with torch.inference_mode():
+        extend_joints(POSES)
+    pose = POSES.clone().requires_grad_()
+    extend_joints(pose).square().sum().backward()
+    assert pose.grad.abs().max() > 0

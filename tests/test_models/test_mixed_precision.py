@@ -62,7 +62,8 @@ def test_heat_maps_are_read_in_full_precision(model, bfloat16):
 def test_encoding_is_float32(model, bfloat16):
     encoding = model.encoder(torch.rand(2, 3, SIZE, SIZE) * 2 - 1)
     for name, value in vars(encoding).items():
-        assert value.dtype == torch.float32, name
+        # The tiny model has no part head.
+        assert value is None if name == "part_logits" else value.dtype == torch.float32, name
 
 
 @pytest.mark.parametrize("name", ["puppet", "synthesis"])

@@ -141,13 +141,13 @@ def test_puppets_stand_before_backgrounds_where_there_are_some(model):
     objective = model.objectives["puppet"]
     objective.painter.noise = 0.0
     objective._paint(model, inputs)
-    corners = objective.bank.images[: objective.bank.count, :, 0, 0]
+    corners = objective.bank.kept["images"][: objective.bank.count, :, 0, 0]
     assert corners.max() < 10
     inputs.pop("background")
     objective.bank.clear()
     objective._paint(model, inputs)
     # A gain between 0.56 and 1.
-    assert objective.bank.images[: objective.bank.count, :, 0, 0].min() > 130
+    assert objective.bank.kept["images"][: objective.bank.count, :, 0, 0].min() > 130
 
 
 def test_puppet_truth_is_what_the_camera_sees(model, monkeypatch):
@@ -228,8 +228,8 @@ def test_encoder_is_shown_the_puppets_scene(trained, batch):
     bank = trained.objectives["puppet"].bank
     for image, scene in zip(images, backgrounds, strict=True):
         kept = ((image + 1) * 127.5).round().to(torch.uint8)
-        (row,) = (bank.images[: bank.count] == kept).flatten(1).all(1).nonzero()[0]
-        torch.testing.assert_close(scene, bank.backgrounds[row] / 127.5 - 1)
+        (row,) = (bank.kept["images"][: bank.count] == kept).flatten(1).all(1).nonzero()[0]
+        torch.testing.assert_close(scene, bank.kept["backgrounds"][row] / 127.5 - 1)
 
 
 def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):

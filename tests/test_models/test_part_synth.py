@@ -76,11 +76,11 @@ def test_labels_are_the_puppets_until_the_decoder_has_learned(model):
     model.eval()
     data = {"inputs": list(pictures(3)), "data_samples": samples(3)}
     first = [r.pred_fields.part_labels for r in model.test_step(copy.deepcopy(data))]
-    model.predict_synthesis = False
+    model.part_source = "puppet"
     second = [r.pred_fields.part_labels for r in model.test_step(copy.deepcopy(data))]
     agree = torch.cat(first) == torch.cat(second)
     assert agree.float().mean() > 0.99
-    model.predict_synthesis = True
+    model.part_source = "decoder"
     torch.nn.init.normal_(model.decoder.to_parts.weight, std=1.0)
     third = [r.pred_fields.part_labels for r in model.test_step(data)]
     assert (torch.cat(third) == torch.cat(second)).float().mean() < 0.9

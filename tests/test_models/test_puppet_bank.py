@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from part_synth.models import CropCamera, PaintedPuppets
-from part_synth.models.objectives.puppet_pretraining import PuppetBank
+from part_synth.models import CropCamera, PaintedPuppets, PartMaps
+from part_synth.models.puppet_bank import PuppetBank
 
 FIELDS = ("azimuth", "elevation", "roll", "scale", "offset", "distance")
 
@@ -17,8 +17,13 @@ def puppets(*numbers, size=4):
         torch.stack([number + 0.4, number + 0.5], dim=-1),
         number + 0.6,
     )
+    # The part shown is the number, in every second row; elsewhere there is background.
+    parts = torch.zeros(len(number), 12, size, size)
+    parts[:, 0, 2:] = 1
+    parts[torch.arange(len(number)), number.long() % 12, :2] = 1
+    maps = PartMaps(parts, parts[:, 1:], 1 - parts[:, 0], torch.ones_like(parts[:, 0]))
     # The scenes carry the number's complement.
-    return PaintedPuppets(images, -images, number[:, None, None].expand(-1, 17, 3), camera)
+    return PaintedPuppets(images, -images, number[:, None, None].expand(-1, 17, 3), camera, maps)
 
 
 def held(bank):
@@ -28,6 +33,8 @@ def held(bank):
     number = (drawn.images[:, 0, 0, 0] + 1) * 127.5
     torch.testing.assert_close(drawn.backgrounds, -drawn.images)
     torch.testing.assert_close(drawn.joints_body, number.round()[:, None, None].expand(-1, 17, 3))
+    assert torch.equal(drawn.part_labels[:, 0, 0], number.round().to(torch.uint8) % 12)
+    assert (drawn.part_labels[:, 1:] == 0).all()
     for i, name in enumerate(FIELDS[:4]):
         torch.testing.assert_close(getattr(camera, name), number + 0.1 * i, atol=1e-3, rtol=0)
     wanted = torch.stack([number + 0.4, number + 0.5], dim=-1)
@@ -69,7 +76,7 @@ def test_images_survive_eight_bits():
     pixels = torch.arange(256, dtype=torch.uint8).repeat(18)[: 6 * 3 * 16 * 15]
     images = pixels.reshape(6, 3, 16, -1).float() / 127.5 - 1
     bank.add(replace(given, images=images, backgrounds=-images))
-    assert bank.images.dtype == torch.uint8
+    assert bank.kept["images"].dtype == torch.uint8
     drawn = bank.draw(20)
     torch.testing.assert_close(drawn.images, images[drawn.joints_body[:, 0, 0].long()])
     between = (images + 0.4 / 127.5).clamp(-1, 1)

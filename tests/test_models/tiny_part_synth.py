@@ -4,7 +4,7 @@ import copy
 
 import torch
 from part_synth.geometry import REST_DIRECTIONS, ArticulationLimits, forward_kinematics
-from part_synth.models.puppet import EXTENDED_JOINTS
+from part_synth.models import load_puppet
 from part_synth.registry import MODELS
 
 SIZE = 32
@@ -64,7 +64,7 @@ def make_poses(count, seed=0, spread=0.2, dtype=torch.float32):
 
 def joint(name):
     """Index of an extended joint."""
-    return EXTENDED_JOINTS.index(name)
+    return load_puppet().joint_names.index(name)
 
 
 def sample_at(maps, points):

@@ -2,8 +2,7 @@
 
 import torch
 from part_synth.geometry import PART_NAMES
-from part_synth.models import Capsule
-from part_synth.models.puppet import EXTENDED_JOINTS
+from part_synth.models import Capsule, load_puppet
 from tiny_part_synth import joint
 
 ARMS = (
@@ -15,8 +14,8 @@ LEFT, RIGHT = PART_NAMES.index("left_forearm"), PART_NAMES.index("right_forearm"
 
 def place(dtype=torch.float64, **ends):
     """Points (1, E, 2) and depths (1, E) with joint=(x, y, depth); all others at the origin."""
-    points = torch.zeros(1, len(EXTENDED_JOINTS), 2, dtype=dtype)
-    depths = torch.zeros(1, len(EXTENDED_JOINTS), dtype=dtype)
+    points = torch.zeros(1, len(load_puppet().joint_names), 2, dtype=dtype)
+    depths = torch.zeros(1, len(load_puppet().joint_names), dtype=dtype)
     for name, (x, y, z) in ends.items():
         points[0, joint(name)] = torch.tensor([x, y], dtype=dtype)
         depths[0, joint(name)] = z

@@ -71,7 +71,7 @@ def test_what_only_made_data_need_is_optional(tool, monkeypatch, capsys):
 
 
 def test_what_few_parts_need_is_optional(tool):
-    optional = {"anny", "onnx", "onnxruntime", "onnxscript"}
+    optional = {"anny", "imageio_ffmpeg", "onnx", "onnxruntime", "onnxscript"}
     assert set(tool.OPTIONAL) == optional <= {name for name, *_ in tool.PACKAGES}
 
 

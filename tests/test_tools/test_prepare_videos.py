@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,8 +13,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from part_synth.apis.cli import run_tool
 from part_synth.datasets import WildFrames
+from part_synth.datasets.video_reader import VideoReader
 from part_synth.datasets.wild import people
-from part_synth.datasets.wild.video_file import VideoFile
+from part_synth.people.detector import person_category
 from tiny_runs import tool_main
 from tiny_wild import save_boxes, save_keypoints, write_video
 
@@ -159,7 +159,7 @@ MISTAKES = [
     (
         "missing checkpoint",
         ["{v}/room.mp4", "--detector", "{v}/config.py", "--detector-checkpoint", "{v}/none.pth"],
-        r"no /.*none\.pth, which the detector needs; .* Nothing is downloaded",
+        r"none\.pth does not exist \(looked for at /.*\), which the detector needs; name a local",
     ),
     (
         "detector that is none",
@@ -169,7 +169,7 @@ MISTAKES = [
     (
         "missing 2D checkpoint",
         ["{v}/room.mp4", *WHOLE, "--pose2d", "{v}/config.py", "--pose2d-checkpoint", "{v}/no.pth"],
-        r"no /.*no\.pth, which the 2D pose model needs",
+        r"no\.pth does not exist \(looked for at /.*\), which the 2D pose model needs",
     ),
     ("half a 2D model", ["{v}/room.mp4", *WHOLE, "--pose2d", "x.py"], "belong together"),
     ("negative rate", ["{v}/room.mp4", *WHOLE, "--fps", "-1"], "fps must be positive"),
@@ -254,11 +254,12 @@ def test_mmdet_and_mmpose_models(tool, tmp_path, models, capsys):
 
 def test_detected_boxes_are_people(videos, models):
     finder = people.DetectorPeople(models[0], models[1], "cpu", min_score=0.0)
-    frame = next(VideoFile(videos / "room.mp4", 10, 1280).frames())
+    frame = next(VideoReader(videos / "room.mp4", 10, 1280).frames())
     found = finder.find(frame)
-    assert found.boxes.shape == (len(found.scores), 4) and found.ids is None
+    assert found.boxes.shape == (len(found.box_scores), 4) and found.person_ids is None
     assert (found.boxes[:, 2:] >= found.boxes[:, :2]).all()
-    assert len(finder._model.dataset_meta["classes"]) == 80 and finder._label == 0
+    detector = finder.detector
+    assert len(detector.model.dataset_meta["classes"]) == 80 and detector.cat_ids == [0]
 
 
 def test_the_scope_of_the_process_stays(videos, models):
@@ -270,22 +271,19 @@ def test_the_scope_of_the_process_stays(videos, models):
     )
 
 
-def test_detectors_of_other_things_are_refused(videos, monkeypatch):
+def test_detectors_of_other_things_are_refused():
     classes = ("car", "dog", "cat", "sheep", "cow", "horse")
-    fake = SimpleNamespace(dataset_meta={"classes": classes})
-    monkeypatch.setattr(people, "_built", lambda *_: fake)
-    files = (videos / "config.py", videos / "weights.pth")
     with pytest.raises(ValueError, match=r"knows no class 'person', but car, .* cow, \.\.\."):
-        people.DetectorPeople(*files, "cpu", 0.3)
-    fake.dataset_meta = {"classes": ("pedestrian",)}
-    assert people.DetectorPeople(*files, "cpu", 0.3)._label == 0
+        person_category({"classes": classes}, "other.py")
+    assert person_category({"classes": ("car", "person")}, "both.py") == 1
+    assert person_category({"classes": ("pedestrian",)}, "one.py") == 0
 
 
 def test_ctrl_c_leaves_nothing_half_done(tool, tmp_path, monkeypatch, capfd):
     def stop(self, frame):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(people.WholeFrame, "find", stop)
+    monkeypatch.setattr(people.WholeFramePeople, "find", stop)
     assert tool("{v}/room.mp4", *WHOLE, "--out", "{tmp}/set") == 130
     assert "Interrupted." in capfd.readouterr().err
     assert not list((tmp_path / "set").iterdir())

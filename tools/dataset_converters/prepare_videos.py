@@ -24,7 +24,7 @@ from part_synth.datasets.wild.people import (
     DetectorPeople,
     KeypointFilePeople,
     PoseModel,
-    WholeFrame,
+    WholeFramePeople,
 )
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -43,17 +43,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", required=True, help="folder of the data set")
     people = parser.add_argument_group("people (one of the first three)")
     people.add_argument(
-        "--detector", help=f"config of a detector of mmdet, a file of boxes, or {WHOLE_FRAME}"
+        "--detector",
+        "--det-model",
+        help=f"config of a detector of mmdet, a file of boxes, or {WHOLE_FRAME}",
     )
     people.add_argument("--boxes", help="file of boxes, or folder with VIDEO.json, .txt, ...")
     people.add_argument("--keypoints", help="file of 2D joints, or folder with VIDEO.json, ...")
-    people.add_argument("--detector-checkpoint", help="weights of the detector, a local file")
+    people.add_argument(
+        "--detector-checkpoint", "--det-weights", help="weights of the detector, a local file"
+    )
     people.add_argument(
         "--min-score", type=float, default=0.3, help="detected boxes below are none (%(default)s)"
     )
     joints = parser.add_argument_group("2D joints")
     joints.add_argument("--pose2d", help="config of a top-down 2D pose model of mmpose")
-    joints.add_argument("--pose2d-checkpoint", help="its weights, a local file")
+    joints.add_argument("--pose2d-checkpoint", "--pose2d-weights", help="its weights, a local file")
     joints.add_argument("--skeleton", help="layout of --keypoints (default: the file's)")
     joints.add_argument(
         "--min-joint-score", type=float, default=0.3, help="joints below are missing (%(default)s)"
@@ -131,7 +135,7 @@ def make_finder(args: argparse.Namespace) -> object:
             f"{', '.join(f'--{n}' for n in given) or 'none'}."
         )
     if args.detector == WHOLE_FRAME:
-        return WholeFrame()
+        return WholeFramePeople()
     if args.detector is not None and Path(args.detector).suffix.lower() in BOX_ENDINGS:
         args.boxes = args.detector
     if args.boxes is not None:

@@ -31,8 +31,6 @@ from part_synth.registry import MODELS
 # Largest difference that may come of other orders of summation: a tenth of a millimetre, and the
 # same in half-widths of a crop; a thousandth of a part's share.
 TOLERANCE = {"joints": 1e-4, "keypoints": 1e-4, "part_maps": 1e-3}
-# As in PartSynth.predict.
-_BLUR = 0.7
 
 
 @dataclass(frozen=True)
@@ -125,12 +123,8 @@ class ImageGraph(nn.Module):
             Joints (B, K, 3) metres, joints in the crop (B, K, 2), part maps (B, P + 1, S, S).
         """
         decoded = self.model.read(image, background)
-        maps = self.model.render(decoded, tuple(image.shape[-2:]), blur=_BLUR)
-        parts = maps.parts
-        if self.model.predict_synthesis:
-            appearance = self.model.appearance(image, maps, 1)
-            # What stands behind the person has no part in the segmentation.
-            parts = self.model.decoder(maps, appearance, None).part_logits.softmax(1)
+        # What stands behind the person has no part in the decoder's segmentation.
+        parts = self.model.segment(decoded, image)
         return decoded["joints_cam"].float(), decoded["points"].float(), parts.float()
 
     def metadata(self) -> dict[str, Any]:

@@ -97,6 +97,43 @@ def crop_settings(cfg: Config) -> tuple[int, float]:
     return int(crop["size"]), float(crop.get("padding", 1.0))
 
 
+def square_boxes(
+    boxes: np.ndarray | Sequence[Sequence[float]], width: int, height: int, padding: float
+) -> np.ndarray:
+    """Squares that a model sees of people in a picture.
+
+    Args:
+        boxes: (N, 4) left, top, right, bottom of each person, px, drawn tightly.
+        width: Width of the picture, px.
+        height: Its height, px.
+        padding: See :func:`crop_settings`.
+
+    Returns:
+        (N, 3) centre x, centre y and side, px.
+
+    Raises:
+        ValueError: The boxes have another shape, or one is empty or wholly outside of the picture.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes must be (N, 4), got {boxes.shape}")
+    sides = boxes[:, 2:] - boxes[:, :2]
+    if not (np.isfinite(boxes).all() and (sides > 0).all()):
+        raise ValueError(
+            "boxes are (left, top, right, bottom) in pixels with right > left and bottom > top, "
+            f"got {boxes.tolist()}"
+        )
+    # A box that begins in the picture may end outside of it: people at its edge do.
+    outside = ((boxes[:, :2] >= [width, height]) | (boxes[:, 2:] <= 0)).any(1)
+    if outside.any():
+        raise ValueError(
+            f"The box {boxes[outside][0].tolist()} (left, top, right, bottom, px) lies wholly "
+            f"outside of the picture of {width} x {height} px; there is nobody to see."
+        )
+    side = BOX_MARGIN * padding * sides.max(1, keepdims=True)
+    return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, side], axis=1)
+
+
 @torch.inference_mode()
 def predict_people(
     model: nn.Module,
@@ -121,9 +158,9 @@ def predict_people(
         ValueError: The image, the background or the boxes have another shape, or a box is empty or
             wholly outside of the image.
     """
-    image = _checked_picture(image, "image")
+    image = checked_picture(image, "image")
     if background is not None:
-        background = _checked_picture(background, "background")
+        background = checked_picture(background, "background")
         if background.shape != image.shape:
             raise ValueError(
                 f"background must have the image's shape {image.shape}, got {background.shape}"
@@ -132,25 +169,8 @@ def predict_people(
     boxes = [[0, 0, width, height]] if boxes is None else boxes
     if len(boxes) == 0:
         return []
-    boxes = np.asarray(boxes, dtype=np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"boxes must be (N, 4), got {boxes.shape}")
-    sides = boxes[:, 2:] - boxes[:, :2]
-    if not (np.isfinite(boxes).all() and (sides > 0).all()):
-        raise ValueError(
-            "boxes are (left, top, right, bottom) in pixels with right > left and bottom > top, "
-            f"got {boxes.tolist()}"
-        )
-    # A box that begins in the picture may end outside of it: people at its edge do.
-    outside = ((boxes[:, :2] >= [width, height]) | (boxes[:, 2:] <= 0)).any(1)
-    if outside.any():
-        raise ValueError(
-            f"The box {boxes[outside][0].tolist()} (left, top, right, bottom, px) lies wholly "
-            f"outside of the picture of {width} x {height} px; there is nobody to see."
-        )
     size, padding = crop_settings(model.cfg)
-    side = BOX_MARGIN * padding * sides.max(1, keepdims=True)
-    crop_boxes = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, side], axis=1)
+    crop_boxes = square_boxes(boxes, width, height, padding)
     crops = [crop_square(image, box, size) for box in crop_boxes]
     inputs = {"image": _batch(crops)}
     if background is not None:
@@ -165,12 +185,14 @@ def predict_people(
             part_labels=_numpy(sample.pred_fields.part_labels)[0],
             crop=crop,
             crop_box=box,
+            part_names=tuple(sample.pred_fields.part_names),
         )
         for sample, crop, box in zip(results, crops, crop_boxes, strict=True)
     ]
 
 
-def _checked_picture(picture: np.ndarray, name: str) -> np.ndarray:
+def checked_picture(picture: np.ndarray, name: str) -> np.ndarray:
+    """The picture; a ValueError that names it if it is not (H, W, 3) uint8."""
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"{name} must be (H, W, 3) uint8 RGB, got {picture.shape} {picture.dtype}")

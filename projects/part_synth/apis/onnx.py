@@ -184,7 +184,8 @@ class OnnxImageModel(_OnnxModel):
             arrays["background"] = images if known is None else known[:, 0]
         joints, points, maps = self.run(**arrays)
         labels = maps.argmax(1).to(torch.uint8)
-        return fill_samples(data_samples, joints.numpy(), points.numpy(), labels)
+        names = self.metadata["part_names"]
+        return fill_samples(data_samples, joints.numpy(), points.numpy(), labels, names)
 
 
 def _providers(runtime: ModuleType, device: str) -> list:

@@ -17,7 +17,7 @@ from torch import nn
 
 from part_synth.apis.inference import BOX_MARGIN, crop_settings
 from part_synth.apis.zoo import frame_interval
-from part_synth.geometry import H36M17, PART_NAMES
+from part_synth.geometry import H36M17
 
 FORMAT = "part_synth/1"
 LIFTER, IMAGE = "lifter", "image"
@@ -120,6 +120,7 @@ def image_metadata(model: nn.Module, cfg: Config) -> dict[str, Any]:
     """
     size, padding = crop_settings(cfg)
     uses_background = bool(model.encoder.use_background)
+    part_names = list(model.puppet.part_names)
     picture = f"(B, 3, {size}, {size}) float32 RGB in [-1, 1]"
     inputs = {"image": f"{picture}: the square crop of a person."}
     if uses_background:
@@ -133,7 +134,7 @@ def image_metadata(model: nn.Module, cfg: Config) -> dict[str, Any]:
         "outputs": {
             "joints": "(B, 17, 3) float32, root at (0, 0, 0), for a person of mean build.",
             "keypoints": "(B, 17, 2) float32 joints in the crop, [-1, 1] from edge to edge.",
-            "part_maps": f"(B, {len(PART_NAMES)}, {size}, {size}) float32 share of each part in "
+            "part_maps": f"(B, {len(part_names)}, {size}, {size}) float32 share of each part in "
             "each pixel; they sum to 1.",
         },
         "channel_order": "RGB",
@@ -145,7 +146,7 @@ def image_metadata(model: nn.Module, cfg: Config) -> dict[str, Any]:
         "repeated. The centre of the picture's first "
         "pixel is (0, 0); pixel j of the crop shows the place x - side / 2 + (j + 1/2) side / S; a "
         "joint k of [-1, 1] lies at x + k side / 2.",
-        "part_names": list(PART_NAMES),
+        "part_names": part_names,
         "camera_distance_m": float(model.camera_distance),
         "uses_background": uses_background,
         "flip_test": bool(model.flip_test),
@@ -193,8 +194,6 @@ def decode(strings: Mapping[str, str], kind: str, path: str) -> dict[str, Any]:
     if missing:
         raise ValueError(f"The metadata of {path} lacks {', '.join(missing)}. {again}")
     expected = dict(_COMMON)
-    if kind == IMAGE:
-        expected["part_names"] = list(PART_NAMES)
     other = [key for key, value in expected.items() if values[key] != value]
     if other:
         raise ValueError(

@@ -7,10 +7,11 @@ Map for users:
   there are, and what is known of them; :func:`prepare_videos` makes the last from videos;
 - data sets: :class:`PoseFrameDataset` (single frames), :class:`VideoPairDataset` (frames of one
   video some time apart), :class:`MultiViewDataset` (one instant, several cameras),
-  :class:`UnpairedPoseDataset` (3D poses without images);
+  :class:`UnpairedPoseDataset` (3D poses without images), :class:`MixtureDataset` (several of
+  them side by side, each with its share of every batch);
 - transforms: loading, square crops of people, packing; see ``transforms``;
-- :class:`EpochSeededSampler`, :class:`MultiViewBatchSampler`, :func:`collate`,
-  :class:`MedianBackgrounds`.
+- :class:`EpochSeededSampler`, :class:`MixtureSampler`, :class:`MultiViewBatchSampler`,
+  :func:`collate`, :class:`MedianBackgrounds`.
 
 A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, register it in
 ``LAYOUTS``. A new way of choosing frames: subclass :class:`FrameDataset`. Nothing else changes.
@@ -23,6 +24,7 @@ from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
 from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 from part_synth.datasets.h36m_layout import Human36mFrames
 from part_synth.datasets.keypoint_clips import KeypointClipDataset
+from part_synth.datasets.mixture import MixtureDataset, MixtureSampler
 from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
 from part_synth.datasets.multi_view import MultiViewDataset
 from part_synth.datasets.multi_view_batches import MultiViewBatchSampler
@@ -52,6 +54,8 @@ __all__ = [
     "LoadFrames",
     "LoadPartLabels",
     "MedianBackgrounds",
+    "MixtureDataset",
+    "MixtureSampler",
     "MpiInf3dhpFrames",
     "MultiViewBatchSampler",
     "MultiViewDataset",

@@ -26,6 +26,9 @@ def take_batch(batch: dict | Sequence[dict]) -> dict:
 def collate(samples: Sequence[dict]) -> dict:
     """Stack the inputs, list the data samples.
 
+    In a mixture of sources some may know their background and some not: frames of the latter are
+    their own backgrounds, and the zero difference says that nothing is known.
+
     Args:
         samples (Sequence[dict]): B samples ``{'inputs': {name: (F, ...)}, 'data_samples': ...}``.
 
@@ -35,6 +38,9 @@ def collate(samples: Sequence[dict]) -> dict:
     Raises:
         ValueError: If the samples don't fit together.
     """
+    if any("background" in sample["inputs"] for sample in samples):
+        for sample in samples:
+            sample["inputs"].setdefault("background", sample["inputs"]["image"])
     names = samples[0]["inputs"].keys()
     for sample in samples:
         if sample["inputs"].keys() != names:

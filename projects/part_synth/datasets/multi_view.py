@@ -26,6 +26,7 @@ class MultiViewDataset(FrameDataset):
             choose_labelled`: ``subjects``, ``fraction``, ``seed``. The labels of all other
             instants never leave the data set: joints and 2D joints become NaN, visibility 0,
             calibration unknown, part labels are not read. None = all are labelled.
+        only_labelled (bool): Leave the other instants out.
         pseudo_labels (dict | None): Give the other instants labels that a lifter makes from their
             2D joints, which then leave the data set: ``lifter`` (None = the package's own, or
             (config, checkpoint)) and ``weight`` in (0, 1], by default 0.8, which takes the place of
@@ -46,6 +47,7 @@ class MultiViewDataset(FrameDataset):
         data_root: str,
         num_views: int = 2,
         labelled: dict | None = None,
+        only_labelled: bool = False,
         pseudo_labels: dict | None = None,
         **kwargs,
     ) -> None:
@@ -55,6 +57,7 @@ class MultiViewDataset(FrameDataset):
             raise ValueError(f"`labelled` must be a dict or None, got {labelled!r}.")
         self.num_views = num_views
         self.labelled = labelled
+        self.only_labelled = only_labelled
         if pseudo_labels is not None:
             pseudo_labels = _checked_pseudo_labels(pseudo_labels)
         self.pseudo_labels = pseudo_labels
@@ -87,7 +90,7 @@ class MultiViewDataset(FrameDataset):
         kept = (np.arange(len(seen)) - begin) % self.frame_step == 0
         self._starts = seen[kept]
         self._describe(first[kept])
-        return self._starts
+        return self._starts[self._described["labelled"]] if self.only_labelled else self._starts
 
     def _describe(self, first: np.ndarray) -> None:
         """Note what samplers and samples have to know of the instants that begin with frames."""

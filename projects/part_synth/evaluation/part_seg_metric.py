@@ -25,11 +25,16 @@ class PartSegMetric(BaseMetric):
 
     Keys: ``part_miou_pct``, ``fg_iou_pct``, and ``part_iou_pct/<part>`` with ``per_part``.
 
+    Parts are compared by name. A puppet of one's own (docs/puppet.md) may have parts that the data
+    set's labels don't know; ``count_as`` says what they are there.
+
     Args:
         per_part: Whether to report every part too.
         collect_device: As in ``BaseMetric``.
         prefix: As in ``BaseMetric``.
         collect_dir: As in ``BaseMetric``.
+        count_as: Part of the data set, or 'background', for each part of the model that has
+            another name, such as ``dict(hat='head')``.
     """
 
     def __init__(
@@ -38,11 +43,13 @@ class PartSegMetric(BaseMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
         collect_dir: str | None = None,
+        count_as: dict[str, str] | None = None,
     ) -> None:
         # mmengine warns of metrics without a prefix; ours carry name and unit in the key instead.
         super().__init__(collect_device, prefix=prefix or "none", collect_dir=collect_dir)
         self.prefix = prefix
         self.per_part = per_part
+        self.count_as = dict(count_as or {})
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of each sample.
@@ -52,14 +59,32 @@ class PartSegMetric(BaseMetric):
             data_samples: Data samples as dicts, with predictions and truth.
 
         Raises:
-            ValueError: A sample lacks its predicted or true part map.
+            ValueError: A sample lacks its predicted or true part map, or has parts that the data
+                set does not know.
         """
         for sample in data_samples:
             pred, gt = _labels(sample, "pred_fields"), _labels(sample, "gt_fields")
+            names = _fields(sample, "pred_fields").get("part_names", PART_NAMES)
+            if tuple(names) != PART_NAMES:
+                pred = self._translate(names)[pred]
             if pred.shape != gt.shape:
                 resized = nnf.interpolate(pred[None].float(), gt.shape[-2:], mode="nearest-exact")
                 pred = resized[0].long()
             self.results.append(F.confusion_matrix(pred, gt, len(PART_NAMES)))
+
+    def _translate(self, names: Sequence[str]) -> torch.Tensor:
+        """Label of the data set of each of the model's parts."""
+        wanted = [self.count_as.get(name, name) for name in names]
+        unknown = [pair for pair in zip(names, wanted, strict=True) if pair[1] not in PART_NAMES]
+        if unknown:
+            name, target = unknown[0]
+            raise ValueError(
+                f"PartSegMetric: the model has the part {name!r}, which the data set's labels do "
+                f"not know{'' if name == target else f' as {target!r}'}. Say what it counts as: "
+                f"PartSegMetric(count_as=dict({name}=...)) with one of {', '.join(PART_NAMES)}, or "
+                "leave PartSegMetric out of the evaluator."
+            )
+        return torch.tensor([PART_NAMES.index(name) for name in wanted])
 
     def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
         """IoU of the whole set.
@@ -86,12 +111,15 @@ class PartSegMetric(BaseMetric):
         return metrics
 
 
+def _fields(sample: dict, field: str) -> dict:
+    fields = sample.get(field)
+    return fields.to_dict() if isinstance(fields, BaseDataElement) else fields or {}
+
+
 def _labels(sample: dict, field: str) -> torch.Tensor:
     """Part labels (1, H, W) of one sample on the CPU."""
-    fields = sample.get(field)
-    if isinstance(fields, BaseDataElement):
-        fields = fields.to_dict()
-    if fields is None or "part_labels" not in fields:
+    fields = _fields(sample, field)
+    if "part_labels" not in fields:
         source = "the model's prediction" if field == "pred_fields" else "the data set"
         raise ValueError(
             f"PartSegMetric: a data sample has no {field}.part_labels (1, H, W), which {source} "

@@ -1,14 +1,16 @@
 """From raw pictures and videos to 3D poses: :class:`PartSynthInferencer`.
 
-Map: ``sources`` (where frames come from), ``people`` (boxes, 2D joints), ``collect`` (the first
-pass), ``tracking`` (who is who), ``lifting`` and ``motion`` (3D), ``drawing`` (the second pass).
+Map: ``sources`` (where frames come from), :mod:`part_synth.people` (boxes, 2D joints, who is who),
+``checks`` (of a call), ``collect`` (the first pass), ``lifting`` and ``motion`` (3D), ``drawing``
+and ``results`` (the second pass), ``live`` (webcams).
 """
 
-from .box_files import Boxes, read_boxes
+from part_synth.people import Boxes, BoxTracker, read_boxes, track_boxes
+
+from .checks import OUT_FORMATS
 from .drawing import SceneDrawing
-from .part_synth_inferencer import OUT_FORMATS, PartSynthInferencer
+from .part_synth_inferencer import PartSynthInferencer
 from .sources import open_source
-from .tracking import BoxTracker, track_boxes
 from .visualizer import Pose3dDrawing
 
 __all__ = [

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from part_synth.apis import KeypointTracks, read_keypoints
-from part_synth.geometry.keypoint_layouts import keypoint_layout
+from part_synth.apis import KeypointTracks
+from part_synth.people import Boxes, FramePeople, boxes_around, read_boxes
+from part_synth.people.keypoint_files import keypoints_by_frame
 
-from .box_files import Boxes, read_boxes
-from .people import FramePeople, boxes_around
 from .sources import Source, VideoSource
 
 # Pixels of the frames that are held at once: 16 of 1920 x 1080.
@@ -70,7 +69,7 @@ def collect_with_models(source: Source, finder, boxes, batch_size: int, progress
 
     Args:
         source: Frames.
-        finder: 2D or image model, see :mod:`part_synth.inferencer.people`.
+        finder: 2D or image model, see :class:`~part_synth.people.pose2d.Pose2D`.
         boxes: A detector, :class:`Boxes`, or None for models that need none.
         batch_size: Frames at once.
         progress: Called with the number of frames that are done.
@@ -117,14 +116,12 @@ def _given_boxes(boxes: Boxes, start: int, images: Sequence[np.ndarray]):
     """Boxes (P, 5) inside of each picture, and their ids."""
     of_images, ids = [], []
     for number, image in enumerate(images, start):
-        first, last = np.searchsorted(boxes.frames, [number, number + 1])
+        scored, of_image = boxes.of_frame(number)
         size = np.array([image.shape[1], image.shape[0]])
-        part = boxes.boxes[first:last]
-        inside = (part[:, :2] < size).all(1) & (part[:, 2:] > 0).all(1)
-        scored = np.concatenate([part, boxes.scores[first:last, None]], axis=1)
+        inside = (scored[:, :2] < size).all(1) & (scored[:, 2:4] > 0).all(1)
         of_images.append(scored[inside])
-        if boxes.person_ids is not None:
-            ids.append(boxes.person_ids[first:last][inside])
+        if of_image is not None:
+            ids.append(of_image[inside])
     return of_images, ids
 
 
@@ -160,17 +157,8 @@ def collect_from_file(
     Raises:
         ValueError: The file has frames that the source does not have.
     """
-    tracks = keypoints
-    if not isinstance(tracks, KeypointTracks):
-        tracks = read_keypoints(keypoints, person="all")
-    notes = list(tracks.assumptions)
-    layout = skeleton or tracks.layout
-    if layout is None:
-        # The same words as of lifting without pictures.
-        raise ValueError(
-            f"The file does not tell the layout of its {tracks.keypoints.shape[1]} joints; give "
-            "skeleton=..., such as 'coco'."
-        )
+    tracks = keypoints_by_frame(keypoints, skeleton)
+    notes = [note.replace(_BY_PLACE, "") for note in tracks.assumptions]
     count, sizes = _count(source)
     frames = tracks.frames
     if len(frames) and frames.max() == count and frames.min() >= 1:
@@ -181,27 +169,18 @@ def collect_from_file(
             f"The keypoint file has frames {frames.min()} to {frames.max()}, the input only "
             f"{count} (counted from 0): do they belong together?"
         )
-    order = np.argsort(frames, kind="stable")
-    points, scores = tracks.keypoints[order], tracks.scores[order]
-    # Frames with nobody have a row of NaN in some files.
-    somebody = np.isfinite(points).all(-1).any(-1)
-    order, points, scores = order[somebody], points[somebody], scores[somebody]
+    points, scores = tracks.keypoints, tracks.scores
     boxes = boxes_around(points, np.isfinite(points).all(-1) & (scores > 0))
     people = FramePeople(boxes, np.ones(len(boxes), np.float32), points, scores)
     if tracks.tracked or not source.is_video:
-        people.person_ids = tracks.person_ids[order]
-    notes = [note.replace(_BY_PLACE, "") for note in notes]
-    layout_said = skeleton is not None or tracks.layout_said
-    return PeopleRows(
-        frames[order], people, keypoint_layout(layout).name, layout_said, sizes, count, False, notes
-    )
+        people.person_ids = tracks.person_ids
+    return PeopleRows(frames, people, tracks.layout, tracks.layout_said, sizes, count, False, notes)
 
 
 def _count(source: Source) -> tuple[int, list[tuple[int, int]]]:
     """Number of frames, and their sizes (of a video one for all)."""
     if isinstance(source, VideoSource):
-        first = next(source.frames())
-        return source.count(), [(first.shape[1], first.shape[0])]
+        return source.count(), [source.size]
     sizes = [(image.shape[1], image.shape[0]) for image in source.frames()]
     return len(sizes), sizes
 

@@ -13,11 +13,11 @@ from part_synth.apis import KeypointTracks, lift
 from part_synth.geometry import H36M17
 from part_synth.geometry.keypoint_layouts import keypoint_layout
 from part_synth.outputs import PoseSequence
+from part_synth.people import track_boxes
 
 from .collect import PeopleRows
 from .motion import root_positions, smooth_poses
 from .sources import Source
-from .tracking import track_boxes
 
 
 def identify(rows: PeopleRows, source: Source) -> PeopleRows:

@@ -6,6 +6,7 @@ rotation flags of files are respected, grey pictures get three channels, alpha i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,9 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
-from part_synth.datasets.video_capture import quiet_capture
+from part_synth.datasets.video_reader import DEFAULT_FPS, VideoReader
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
-_DEFAULT_FPS = 25.0
-_FASTEST = 1000.0
 
 
 class PictureSource:
@@ -68,74 +67,36 @@ class VideoSource:
     is_video = True
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self._reader = VideoReader(path)
+        self.path = self._reader.path
         self.name = self.path.stem
         self.names: tuple[str, ...] = ()
-        self.notes: list[str] = []
-        capture = self._open()
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        self._announced = int(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0))
-        has_frame = capture.grab()
-        capture.release()
-        if not has_frame:
-            raise ValueError(
-                f"The video {path} holds no frame that can be decoded; record or copy it again."
-            )
-        if not (np.isfinite(fps) and 0 < fps <= _FASTEST):
-            self.notes.append(
-                f"The video does not tell its frame rate ({fps:g}); {_DEFAULT_FPS:g} frames per "
-                "second are taken."
-            )
-            fps = _DEFAULT_FPS
-        self.fps: float | None = float(fps)
-        self.num_frames = self._announced
+        self.fps: float | None = self._reader.rate
+        self.num_frames = self._reader.announced
+        self.size = self._reader.size
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences."""
+        return self._reader.notes
 
     def frames(self) -> Iterator[np.ndarray]:
         """Decode from the beginning."""
-        capture = self._open()
-        count = 0
-        try:
-            while True:
-                good, image = capture.read()
-                if not good:
-                    break
-                count += 1
-                yield image
-        finally:
-            capture.release()
-        self._set_count(count)
+        with contextlib.closing(self._reader.frames()) as frames:
+            for frame in frames:
+                yield frame.image
+        self._end(self._reader.decoded)
 
     def count(self) -> int:
         """Number of frames that can be decoded, without turning them into pictures."""
-        capture = self._open()
-        count = 0
-        while capture.grab():
-            count += 1
-        capture.release()
-        self._set_count(count)
-        return count
+        return self._end(self._reader.count())
 
-    def _set_count(self, count: int) -> None:
-        if count < self._announced and not self.notes:
-            self.notes.append(
-                f"The video announces {self._announced} frames, {count} could be decoded: it may "
-                "be cut short."
-            )
+    def _end(self, decoded: int) -> int:
+        """Take over how many frames there were; say once where some are missing."""
+        if decoded < self.num_frames:
             print_log(f"{self.path}: {self.notes[-1]}", "current", logging.WARNING)
-        self.num_frames = count
-
-    def _open(self) -> cv2.VideoCapture:
-        if not self.path.is_file():
-            raise FileNotFoundError(f"There is no video {self.path}.")
-        capture = quiet_capture(self.path)
-        if not capture.isOpened():
-            size = self.path.stat().st_size
-            raise ValueError(
-                f"{self.path} ({size} bytes) can't be read as a video: it is none, or it is cut "
-                "short and its table of frames is missing. Copy or record it again."
-            )
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        return capture
+        self.num_frames = decoded
+        return decoded
 
 
 class WebcamSource:
@@ -167,7 +128,7 @@ class WebcamSource:
                 "0; on Linux they are /dev/video0, /dev/video1, ..."
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = float(fps) if np.isfinite(fps) and fps > 0 else _DEFAULT_FPS
+        self.fps: float | None = float(fps) if np.isfinite(fps) and fps > 0 else DEFAULT_FPS
 
     def frames(self) -> Iterator[np.ndarray]:
         """Frames as they come, until the camera stops."""

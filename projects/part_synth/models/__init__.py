@@ -26,10 +26,16 @@ from .lifting import (
 )
 from .losses import (
     ForegroundLoss,
+    ForegroundReadingLoss,
     MultiScaleL1Loss,
+    PartAgreementLoss,
+    PartReadingLoss,
     PartSegmentationLoss,
+    PerceptualLoss,
     PoseReadingLoss,
+    RandomFeatures,
     ReadingTieLoss,
+    UnpairedPoseAdversary,
 )
 from .metric import (
     CanonicalPoseHead,
@@ -44,14 +50,24 @@ from .metric import (
     TripletLoss,
     ViewConsensusLoss,
 )
-from .objectives import NovelImageSynthesis, Objective, PuppetPretraining, SupervisedPose
+from .objectives import (
+    NovelImageSynthesis,
+    Objective,
+    PuppetPretraining,
+    ReadingConsistency,
+    SupervisedPose,
+    SynthesisCycle,
+)
+from .part_map_head import PartMapHead
 from .part_synth import PartSynth
 from .pose_encoder import PoseEncoder, PoseEncoding
 from .pose_prior import PosePrior
-from .puppet import DEFAULT_PUPPET, Capsule, PartMaps, Puppet, extend_joints
+from .puppet import PartMaps, Puppet
+from .puppet_file import DEFAULT_PUPPET, Capsule, PuppetDefinition, load_puppet
 from .puppet_painter import PaintedPuppets, PuppetPainter
 from .synthesizer import Appearance, AppearanceEncoder, SynthesisDecoder, SynthesizedImage
 from .view import CropCamera, fit_to_crop
+from .virtual_joints import VirtualJoints, extend_joints
 
 __all__ = [
     "DEFAULT_PUPPET",
@@ -72,6 +88,7 @@ __all__ = [
     "FlowPrior",
     "FlowPriorLoss",
     "ForegroundLoss",
+    "ForegroundReadingLoss",
     "FrameLifter",
     "GeometricSelfSupervision",
     "HardestNegativeLoss",
@@ -88,10 +105,14 @@ __all__ = [
     "NovelImageSynthesis",
     "Objective",
     "PaintedPuppets",
+    "PartAgreementLoss",
+    "PartMapHead",
     "PartMaps",
+    "PartReadingLoss",
     "PartSegmentationLoss",
     "PartSynth",
     "PartSynthDataPreprocessor",
+    "PerceptualLoss",
     "PoseAdversarialLoss",
     "PoseCritic",
     "PoseDistanceLoss",
@@ -100,18 +121,25 @@ __all__ = [
     "PosePrior",
     "PoseReadingLoss",
     "Puppet",
+    "PuppetDefinition",
     "PuppetPainter",
     "PuppetPretraining",
+    "RandomFeatures",
+    "ReadingConsistency",
     "ReadingTieLoss",
     "SupervisedLifting",
     "SupervisedPose",
+    "SynthesisCycle",
     "SynthesisDecoder",
     "SynthesizedImage",
     "TinyResNet",
     "TorchvisionResNet",
     "TripletLoss",
     "UniformViews",
+    "UnpairedPoseAdversary",
     "ViewConsensusLoss",
+    "VirtualJoints",
     "extend_joints",
     "fit_to_crop",
+    "load_puppet",
 ]

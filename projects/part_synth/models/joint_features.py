@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from part_synth.registry import MODELS
 
+from .part_map_head import NUM_MOMENTS, part_moments
+
 
 @dataclass
 class JointFeatures:
@@ -28,12 +30,15 @@ class JointFeatures:
         heat_points: (B, K, 2) joints read from the heat maps, crop coordinates.
         heat_depths: (B, K) their depths behind the pelvis, metres.
         heat_logits: (B, K, h, w) the heat maps before the softmax.
+        part_logits: (B, P + 1, H / 2, W / 2) parts read off the picture, background first; None
+            without a part head.
     """
 
     hidden: Tensor
     heat_points: Tensor
     heat_depths: Tensor
     heat_logits: Tensor
+    part_logits: Tensor | None = None
 
 
 class SoftArgmaxHead(nn.Module):
@@ -93,6 +98,9 @@ class JointFeatureEncoder(BaseModule):
         num_joints: K.
         use_background: Show the backbone the difference to the static camera's background beside
             the image (6 channels). Zero differences stand for an unknown background.
+        part_head: Config of the head that reads part maps off the picture, see
+            :class:`~part_synth.models.part_map_head.PartMapHead`; None = no such head. Where the
+            parts lie is shown to the trunk, beside the joints.
         background_dropout: Share of training images whose background is withheld, so that the
             encoder works without one too.
     """
@@ -108,6 +116,7 @@ class JointFeatureEncoder(BaseModule):
         num_joints: int = 17,
         use_background: bool = False,
         background_dropout: float = 0.15,
+        part_head: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -136,9 +145,13 @@ class JointFeatureEncoder(BaseModule):
             nn.Conv2d(channels[-1], global_channels, 1), nn.ReLU(inplace=True)
         )
         self.local = nn.Linear(pyramid_channels, local_channels)
+        self.part_head = None if part_head is None else MODELS.build(part_head)
+        part_features = 0 if part_head is None else NUM_MOMENTS * self.part_head.num_parts
         # Spatial layout is kept: 2x2 average cells, not one.
         self.trunk = nn.Sequential(
-            nn.Linear(4 * global_channels + (3 + local_channels) * num_joints, hidden),
+            nn.Linear(
+                4 * global_channels + (3 + local_channels) * num_joints + part_features, hidden
+            ),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
@@ -169,11 +182,16 @@ class JointFeatureEncoder(BaseModule):
         for lateral, feature in zip(self.laterals[-2::-1], features[-2::-1], strict=True):
             pyramid = F.interpolate(pyramid, size=feature.shape[-2:], mode="nearest")
             pyramid = pyramid + lateral(feature)
-        heat_points, heat_depths, local, heat_logits = self.joints_head(self.smooth(pyramid))
+        pyramid = self.smooth(pyramid)
+        heat_points, heat_depths, local, heat_logits = self.joints_head(pyramid)
         cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
         # Places and depths are read without gradient: what ties both readings is a loss.
         local = torch.relu(self.local(local)).flatten(1)
-        parts = (cells, local.to(cells.dtype), heat.detach().to(cells.dtype))
-        hidden = self.trunk(torch.cat(parts, dim=1))
-        return JointFeatures(hidden, heat_points, heat_depths, heat_logits)
+        read = [cells, local, heat.detach()]
+        part_logits = None
+        if self.part_head is not None:
+            part_logits = self.part_head(pyramid, images)
+            read.append(part_moments(part_logits.detach()))
+        hidden = self.trunk(torch.cat([x.to(cells.dtype) for x in read], dim=1))
+        return JointFeatures(hidden, heat_points, heat_depths, heat_logits, part_logits)

@@ -5,8 +5,11 @@ Symbols: B batch, F frames of one person, K = 17 joints, E extended joints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.structures import InstanceData, PixelData
@@ -15,9 +18,10 @@ from torch import Tensor, nn
 from part_synth.geometry import mirror
 from part_synth.registry import MODELS
 
+from .novel_images import TEST_BLUR, novel_images
 from .objectives import Objective, flat_frames
 from .pose_encoder import PoseEncoding
-from .puppet import PartMaps, extend_joints
+from .puppet import PartMaps
 from .view import CropCamera
 
 
@@ -31,14 +35,17 @@ class PartSynth(BaseModel):
         puppet: Config of the puppet.
         appearance: Config of the appearance encoder.
         decoder: Config of the synthesis decoder.
-        objectives: Configs of the objectives by name.
+        objectives: Configs of the objectives by name; None leaves one out.
         unpaired_poses: Path of the unpaired 3D poses (npz). The prior is fitted to them before
             training (``part_synth.PosePriorHook``); puppets are drawn from them.
         camera_distance: Fixed distance of the restricted camera, metres.
-        predict_synthesis: Segment parts with the synthesis decoder at test time; the puppet's
-            own maps are used otherwise.
+        part_source: What segments parts at test time: 'head', the encoder's part head;
+            'decoder', the synthesis decoder; 'puppet', the template. None = the head where there
+            is one, else the decoder.
         flip_test: Average the predictions for a picture and its mirror image, as mmpose's
             ``flip_test`` does.
+        predict_novel_images: At test time also synthesise the first frame of each sample from the
+            looks of its other frames, if it has any, for ``part_synth.NovelImageMetric``.
     """
 
     def __init__(
@@ -51,8 +58,9 @@ class PartSynth(BaseModel):
         objectives: dict[str, dict] | None = None,
         unpaired_poses: str | None = None,
         camera_distance: float = 4.5,
-        predict_synthesis: bool = True,
+        part_source: str | None = None,
         flip_test: bool = False,
+        predict_novel_images: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -68,16 +76,32 @@ class PartSynth(BaseModel):
         self.appearance = MODELS.build(appearance or {"type": "part_synth.AppearanceEncoder"})
         self.decoder = MODELS.build(decoder or {"type": "part_synth.SynthesisDecoder"})
         self.objectives = nn.ModuleDict(
-            {name: MODELS.build(config) for name, config in (objectives or {}).items()}
+            {name: MODELS.build(config) for name, config in (objectives or {}).items() if config}
+        )
+        self.puppet.check_num_parts(
+            decoder=getattr(self.decoder, "num_parts", None),
+            part_head=getattr(getattr(self.encoder, "part_head", None), "num_parts", None),
         )
         self.unpaired_poses_file = unpaired_poses
         self.camera_distance = camera_distance
-        self.predict_synthesis = predict_synthesis
+        self.part_source = self._check_part_source(part_source)
         self.flip_test = flip_test
+        self.predict_novel_images = predict_novel_images
         # Filled from the file when first needed. Not a buffer: it is data, and moving averages
         # of the model would want a copy of equal shape.
         self._unpaired_poses: Tensor | None = None
         self.current_objective = next(iter(self.objectives), None)
+
+    def _check_part_source(self, source: str | None) -> str:
+        has_head = getattr(self.encoder, "part_head", None) is not None
+        known = ("head", "decoder", "puppet") if has_head else ("decoder", "puppet")
+        source = source or known[0]
+        if source not in known:
+            raise ValueError(
+                f"part_source of PartSynth must be one of {', '.join(known)} or None, got "
+                f"{source!r}" + ("" if has_head else " ('head' needs a part_head of the encoder)")
+            )
+        return source
 
     # ---- parts -----------------------------------------------------------------------------
 
@@ -108,14 +132,14 @@ class PartSynth(BaseModel):
         Returns:
             ``joints_body`` and root-relative ``joints_cam`` (B, K, 3) metres, ``points``
             (B, K, 2) crop coordinates; for the puppet ``extended_points`` (B, E, 2),
-            ``extended_depths`` (B, E) metres and ``scale`` (B,).
+            ``extended_depths`` (B, E) metres, ``scale`` (B,) and ``nearest`` (B,) metres.
         """
         return self.place(self.prior(encoding.code), encoding)
 
     def place(self, joints_body: Tensor, encoding: PoseEncoding) -> dict[str, Tensor]:
         """Show (B, K, 3) body-frame poses, metres, to the cameras of encodings; see `decode`."""
         camera: CropCamera = encoding.camera(self.camera_distance)
-        extended = camera.rotate(extend_joints(joints_body))
+        extended = camera.rotate(self.puppet.extend_joints(joints_body))
         points = camera.project(extended)
         joints = joints_body.shape[1]
         return {
@@ -125,6 +149,7 @@ class PartSynth(BaseModel):
             "extended_points": points,
             "extended_depths": extended[..., 2],
             "scale": encoding.scale,
+            "nearest": camera.nearest_depth(),
         }
 
     def render(self, decoded: dict[str, Tensor], size: tuple[int, int], blur: float) -> PartMaps:
@@ -135,6 +160,7 @@ class PartSynth(BaseModel):
             decoded["scale"],
             tuple(size),
             blur=blur,
+            nearest=decoded["nearest"],
         )
 
     def _objective(self) -> Objective:
@@ -210,12 +236,30 @@ class PartSynth(BaseModel):
         """
         encoding = self.encoder(images, backgrounds)
         if not self.flip_test:
-            return self.decode(encoding)
+            return {**self.decode(encoding), "encoding": encoding}
         mirrored = self.encoder(
             images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)
         )
         joints_body = (self.prior(encoding.code) + mirror(self.prior(mirrored.code))) / 2
-        return self.place(joints_body, encoding)
+        return {**self.place(joints_body, encoding), "encoding": encoding}
+
+    def segment(
+        self, decoded: dict[str, Tensor], images: Tensor, background: Tensor | None = None
+    ) -> Tensor:
+        """Share of each part in each pixel of (B, 3, H, W) images that `read` decoded.
+
+        Returns:
+            (B, P + 1, H, W), background first; they sum to one. See ``part_source``.
+        """
+        if self.part_source == "head":
+            logits = decoded["encoding"].part_logits
+            logits = F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+            return logits.softmax(1)
+        maps = self.render(decoded, images.shape[-2:], blur=TEST_BLUR)
+        if self.part_source == "puppet":
+            return maps.parts
+        appearance = self.appearance(images, maps, 1)
+        return self.decoder(maps, appearance, background).part_logits.softmax(1)
 
     @torch.no_grad()
     def predict(self, inputs: dict[str, Tensor], data_samples: list | None) -> list:
@@ -224,7 +268,8 @@ class PartSynth(BaseModel):
         Adds to each sample ``pred_instances``: ``keypoints`` (1, K, 3) root-relative
         camera-frame metres, ``keypoint_scores`` (1, K), ``crop_keypoints`` (1, K, 2) in
         [-1, 1], ``keypoints_2d`` (1, K, 2) image pixels where the crop's box is known; and
-        ``pred_fields.part_labels`` (1, H, W) in crop pixels.
+        ``pred_fields.part_labels`` (1, H, W) in crop pixels. With ``predict_novel_images`` also
+        ``pred_fields.novel_image`` (3, H, W) uint8.
         """
         if data_samples is None:
             raise ValueError("mode='predict' needs the data_samples to fill in, got None")
@@ -232,19 +277,22 @@ class PartSynth(BaseModel):
         if background is not None:
             background = background[:, 0]
         decoded = self.read(images, background)
-        maps = self.render(decoded, images.shape[-2:], blur=0.7)
-        labels = maps.parts
-        if self.predict_synthesis:
-            appearance = self.appearance(images, maps, 1)
-            labels = self.decoder(maps, appearance, background).part_logits
-        labels = labels.argmax(1).to(torch.uint8).cpu()
+        labels = self.segment(decoded, images, background).argmax(1).to(torch.uint8).cpu()
         joints = decoded["joints_cam"].float().cpu().numpy()
         points = decoded["points"].float().cpu().numpy()
-        return fill_samples(data_samples, joints, points, labels)
+        fill_samples(data_samples, joints, points, labels, self.puppet.part_names)
+        if self.predict_novel_images and inputs["image"].shape[1] > 1:
+            for sample, image in zip(data_samples, novel_images(self, inputs).cpu(), strict=True):
+                sample.pred_fields.novel_image = image
+        return data_samples
 
 
 def fill_samples(
-    data_samples: list, joints: np.ndarray, points: np.ndarray, labels: Tensor
+    data_samples: list,
+    joints: np.ndarray,
+    points: np.ndarray,
+    labels: Tensor,
+    part_names: Sequence[str],
 ) -> list:
     """Write predictions into samples as :meth:`PartSynth.predict` describes them.
 
@@ -254,6 +302,7 @@ def fill_samples(
         joints: (B, K, 3) root-relative camera frame, metres.
         points: (B, K, 2) joints in the crop, [-1, 1].
         labels: (B, H, W) uint8 part labels of the crop's pixels.
+        part_names: Names of the labels, background first.
 
     Returns:
         The samples.
@@ -268,5 +317,7 @@ def fill_samples(
             x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
             instances.keypoints_2d = points[i : i + 1] * side / 2 + np.float32([x, y])
         sample.pred_instances = instances
-        sample.pred_fields = PixelData(part_labels=labels[i : i + 1])
+        sample.pred_fields = PixelData(
+            part_labels=labels[i : i + 1], metainfo={"part_names": tuple(part_names)}
+        )
     return data_samples

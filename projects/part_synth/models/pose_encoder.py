@@ -35,6 +35,8 @@ class PoseEncoding:
         heat_points: (B, K, 2) joints read from the heat maps, crop coordinates.
         heat_depths: (B, K) their depths behind the pelvis, metres.
         heat_logits: (B, K, h, w) the heat maps before the softmax.
+        part_logits: (B, P + 1, H / 2, W / 2) parts read off the picture, background first; None
+            without a part head.
     """
 
     code: Tensor
@@ -46,6 +48,7 @@ class PoseEncoding:
     heat_points: Tensor
     heat_depths: Tensor
     heat_logits: Tensor
+    part_logits: Tensor | None = None
 
     def camera(self, distance: float) -> CropCamera:
         """The restricted camera, at a fixed distance in metres."""
@@ -114,4 +117,5 @@ class PoseEncoder(JointFeatureEncoder):
             heat_points=features.heat_points,
             heat_depths=features.heat_depths,
             heat_logits=features.heat_logits,
+            part_logits=features.part_logits,
         )

@@ -5,96 +5,36 @@ projected pose. The closed-form template used here, a tapered capsule whose sign
 through a sigmoid, is this project's choice: it needs no grid sampling, is smooth everywhere and
 works at any resolution.
 
-Symbols: B batch, K = 17 joints, E = extended joints, C capsules, P parts (without background),
-H x W map size. Positions are in crop coordinates, [-1, 1] over the crop, x right, y down; depths
-are metres behind the pelvis.
+Symbols: B batch, E extended joints (the skeleton's 17 and the puppet's virtual ones), C capsules,
+P parts (without background), H x W map size. Positions are in crop coordinates, [-1, 1] over the
+crop, x right, y down; depths are metres behind the pelvis.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from part_synth.geometry import H36M17, PART_NAMES
 from part_synth.registry import MODELS
 
-# Joints that the 17-joint skeleton lacks, derived from it by `extend_joints`.
-VIRTUAL_JOINTS = (
-    "left_hand_tip",
-    "right_hand_tip",
-    "left_toe",
-    "right_toe",
-    "face",
-    "crown",
-    "hair_low",
-    "hair_high",
-    "left_waist",
-    "right_waist",
-    "left_chest",
-    "right_chest",
-)
-EXTENDED_JOINTS = tuple(H36M17.joint_names) + VIRTUAL_JOINTS
+from .puppet_file import CLOTHES, Capsule, load_puppet
+from .virtual_joints import VirtualJoints, extend_joints
 
-
-@dataclass(frozen=True)
-class Capsule:
-    """One tapered capsule of the puppet.
-
-    Args:
-        part: Name of the body part it belongs to, one of ``PART_NAMES``.
-        start: Joint of its first end, one of ``EXTENDED_JOINTS``.
-        end: Joint of its second end.
-        start_radius: Radius at the first end, metres, of a person of mean build.
-        end_radius: Radius at the second end, metres.
-    """
-
-    part: str
-    start: str
-    end: str
-    start_radius: float
-    end_radius: float
-
-
-# Radii are read off anthropometric girths (e.g. mid-thigh girth 0.53 m -> radius 0.085 m).
-DEFAULT_PUPPET: tuple[Capsule, ...] = (
-    Capsule("head", "face", "crown", 0.080, 0.085),
-    Capsule("head", "hair_low", "hair_high", 0.080, 0.095),
-    Capsule("head", "thorax", "face", 0.055, 0.055),
-    Capsule("torso", "right_hip", "left_hip", 0.105, 0.105),
-    Capsule("torso", "root", "spine", 0.125, 0.120),
-    Capsule("torso", "spine", "thorax", 0.120, 0.110),
-    Capsule("torso", "right_chest", "left_chest", 0.080, 0.080),
-    Capsule("torso", "left_waist", "left_chest", 0.085, 0.095),
-    Capsule("torso", "right_waist", "right_chest", 0.085, 0.095),
-    Capsule("left_upper_arm", "left_shoulder", "left_elbow", 0.058, 0.044),
-    Capsule("left_forearm", "left_elbow", "left_wrist", 0.044, 0.032),
-    Capsule("left_hand", "left_wrist", "left_hand_tip", 0.034, 0.036),
-    Capsule("right_upper_arm", "right_shoulder", "right_elbow", 0.058, 0.044),
-    Capsule("right_forearm", "right_elbow", "right_wrist", 0.044, 0.032),
-    Capsule("right_hand", "right_wrist", "right_hand_tip", 0.034, 0.036),
-    Capsule("left_thigh", "left_hip", "left_knee", 0.090, 0.062),
-    Capsule("left_shank", "left_knee", "left_foot", 0.060, 0.042),
-    Capsule("left_foot", "left_foot", "left_toe", 0.045, 0.038),
-    Capsule("right_thigh", "right_hip", "right_knee", 0.090, 0.062),
-    Capsule("right_shank", "right_knee", "right_foot", 0.060, 0.042),
-    Capsule("right_foot", "right_foot", "right_toe", 0.045, 0.038),
-)
+__all__ = ["Capsule", "PartMaps", "Puppet", "extend_joints"]
 
 # Power of the templates in the depth order. Walking puppets of 64 pixels, blur 1: share of the
 # person's pixels with another part than the nearest capsule's .53 with power 1, .15 with 8.
 _COVER_POWER = 8
 
-_HAND_LENGTH = 0.13  # wrist to mid-finger, metres
-_FOOT_LENGTH = 0.17  # ankle to toe, metres
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    # The norm's gradient is not finite at zero: a floor under the square keeps it so.
-    return vectors * (vectors.square().sum(-1, keepdim=True) + 1e-8).rsqrt()
+# Metres of radius that a limb loses per metre that it lies behind the near plane: a limb is gone
+# within a centimetre, and neither value nor gradient jumps.
+_FADE = 20.0
 
 
 def _union(log_phi: Tensor) -> Tensor:
@@ -106,54 +46,27 @@ def _union(log_phi: Tensor) -> Tensor:
     return (torch.logsumexp(_COVER_POWER * log_phi, dim=1) / _COVER_POWER).clamp(max=0).exp()
 
 
-def extend_joints(joints: Tensor) -> Tensor:
-    """Append the virtual joints (hands, toes, face, hair, sides of the trunk) to a pose.
-
-    The formulas are this project's: the face looks where the shoulders face, the toes point
-    where the hips face, at right angles to the shank.
+def _cut_behind(room_start: Tensor, room_end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How much of a limb the near plane cuts off.
 
     Args:
-        joints: (*, 17, 3) joints in any right-handed frame, metres.
+        room_start: (B, C) metres that the first end lies behind the plane, seen from the camera;
+            negative where it can't be seen.
+        room_end: (B, C) likewise of the second end.
 
     Returns:
-        (*, E, 3) the joints followed by ``VIRTUAL_JOINTS``, same frame.
+        (B, C) shares of the limb lost at the first and at the second end, exactly 0 for limbs in
+        view; and (B, C) metres that all of the limb lies on the camera's side, 0 for the others.
     """
-    if joints.shape[-2:] != (17, 3):
-        raise ValueError(f"extend_joints expects (*, 17, 3) joints, got {tuple(joints.shape)}")
-    (root, r_hip, r_knee, r_foot, l_hip, l_knee, l_foot, spine, thorax, neck, head) = joints[
-        ..., :11, :
-    ].unbind(-2)
-    l_shoulder, l_elbow, l_wrist, r_shoulder, r_elbow, r_wrist = joints[..., 11:, :].unbind(-2)
+    hidden_start, hidden_end = F.relu(-room_start), F.relu(-room_end)
+    # A centimetre in the denominators: the share of a limb along the plane is not defined.
+    cut_start = hidden_start / (hidden_start + F.relu(room_end) + 0.01)
+    cut_end = hidden_end / (hidden_end + F.relu(room_start) + 0.01)
+    return cut_start, cut_end, torch.minimum(hidden_start, hidden_end)
 
-    def front(left: Tensor, right: Tensor, up: Tensor) -> Tensor:
-        # left x up points to the person's front in a right-handed frame.
-        return _unit(torch.linalg.cross(_unit(left - right), _unit(up), dim=-1))
 
-    hips_front = front(l_hip, r_hip, thorax - root)
-    chest_front = front(l_shoulder, r_shoulder, thorax - spine)
-
-    def toe(knee: Tensor, foot: Tensor) -> Tensor:
-        shank = _unit(foot - knee)
-        along = (hips_front * shank).sum(-1, keepdim=True)
-        # A foot is lower than its ankle: a little of the shank's direction.
-        return foot + _FOOT_LENGTH * _unit(_unit(hips_front - along * shank) + 0.35 * shank)
-
-    neck_to_head = head - neck
-    virtual = (
-        l_wrist + _HAND_LENGTH * _unit(l_wrist - l_elbow),
-        r_wrist + _HAND_LENGTH * _unit(r_wrist - r_elbow),
-        toe(l_knee, l_foot),
-        toe(r_knee, r_foot),
-        neck + 0.15 * neck_to_head + 0.02 * chest_front,
-        neck + 0.55 * neck_to_head + 0.01 * chest_front,
-        neck + 0.20 * neck_to_head - 0.05 * chest_front,
-        neck + 0.60 * neck_to_head - 0.03 * chest_front,
-        l_hip + 0.15 * (l_shoulder - l_hip) + 0.10 * (root - l_hip),
-        r_hip + 0.15 * (r_shoulder - r_hip) + 0.10 * (root - r_hip),
-        l_shoulder + 0.22 * (r_shoulder - l_shoulder) + 0.10 * (l_hip - l_shoulder),
-        r_shoulder + 0.22 * (l_shoulder - r_shoulder) + 0.10 * (r_hip - r_shoulder),
-    )
-    return torch.cat([joints, torch.stack(virtual, dim=-2)], dim=-2)
+def _shorten(start: Tensor, end: Tensor, cut_start: Tensor, cut_end: Tensor) -> tuple:
+    return start + cut_start * (end - start), end + cut_end * (start - end)
 
 
 @dataclass
@@ -192,12 +105,18 @@ class Puppet(BaseModule):
     before the trunk would take all of the trunk's pixels within k * 0.3 = 12 widths of the blur.
 
     Args:
-        capsules: The puppet; :data:`DEFAULT_PUPPET` when absent. Items are :class:`Capsule` or
-            dicts with its fields.
+        capsules: Capsules instead of the package's own, with the same parts and joints. Items are
+            :class:`Capsule` or dicts with its fields.
         depth_sharpness: k, per metre.
         uncertain_band: Pixels whose foreground lies within this of 0.5 are uncertain.
         learn_radii: Learn a bounded factor per capsule, shared by left and right.
         max_log_radius: Bound of the learned log factor; unbounded radii absorb misaligned poses.
+        puppet: JSON file of the puppet (docs/puppet.md), or a dict of what such a file holds; the
+            package's own when absent.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The puppet has a mistake; the message names the file and the entry.
     """
 
     def __init__(
@@ -208,56 +127,64 @@ class Puppet(BaseModule):
         learn_radii: bool = False,
         max_log_radius: float = 0.3,
         init_cfg: dict | None = None,
+        puppet: str | Path | Mapping | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        table = [c if isinstance(c, Capsule) else Capsule(**c) for c in capsules or DEFAULT_PUPPET]
-        for capsule in table:
-            for joint in (capsule.start, capsule.end):
-                if joint not in EXTENDED_JOINTS:
-                    raise ValueError(
-                        f"puppet capsule names the joint {joint!r}; known joints are "
-                        f"{', '.join(EXTENDED_JOINTS)}"
-                    )
-            if capsule.part not in PART_NAMES[1:]:
-                raise ValueError(
-                    f"puppet capsule names the part {capsule.part!r}; known parts are "
-                    f"{', '.join(PART_NAMES[1:])}"
-                )
-            if min(capsule.start_radius, capsule.end_radius) <= 0:
-                raise ValueError(f"puppet capsule {capsule} needs radii above zero, in metres")
-        self.capsules = tuple(table)
+        if capsules is not None and puppet is not None:
+            raise ValueError("Puppet takes capsules or puppet, not both; puppet has capsules too")
+        definition = load_puppet(puppet)
+        if capsules is not None:
+            definition = definition.with_capsules(capsules)
+        table = definition.capsules
+        self.source = definition.source
+        self.capsules = table
+        self.part_names = definition.part_names
+        """Names of the parts, background first, in the order of the maps' channels."""
+        self.joint_names = definition.joint_names
+        """Names of the E extended joints."""
         self.depth_sharpness = depth_sharpness
         self.uncertain_band = uncertain_band
         self.max_log_radius = max_log_radius
-        ends = [[EXTENDED_JOINTS.index(c.start), EXTENDED_JOINTS.index(c.end)] for c in table]
-        part_of = torch.tensor([PART_NAMES.index(c.part) for c in table])
-        self.register_buffer("ends", torch.tensor(ends), persistent=False)
+        self.extend_joints = VirtualJoints(definition)
+        joint = {name: j for j, name in enumerate(self.joint_names)}
+        ends = torch.tensor([[joint[c.start], joint[c.end]] for c in table])
+        self.register_buffer("ends", ends, persistent=False)
+        part_of = torch.tensor([self.part_names.index(c.part) for c in table])
         self.register_buffer("part_of", part_of, persistent=False)
-        membership = F.one_hot(part_of - 1, len(PART_NAMES) - 1).float()
+        membership = F.one_hot(part_of - 1, self.num_parts).float()
         self.register_buffer("membership", membership, persistent=False)  # (C, P)
         radii = torch.tensor([[c.start_radius, c.end_radius] for c in table])
         self.register_buffer("radii", radii, persistent=False)  # (C, 2) metres
-        mirrored = [self._mirror_index(i) for i in range(len(table))]
+        clothes = torch.tensor([CLOTHES.index(c.clothes) for c in table])
+        self.register_buffer("clothes", clothes, persistent=False)
+        mirrored = [
+            next((j for j, other in enumerate(table) if other.is_mirror_of(capsule)), i)
+            for i, capsule in enumerate(table)
+        ]
         self.register_buffer("mirror", torch.tensor(mirrored), persistent=False)
         self.log_radii = nn.Parameter(torch.zeros(len(table)), requires_grad=learn_radii)
-
-    def _mirror_index(self, i: int) -> int:
-        def swap(name: str) -> str:
-            if name.startswith("left_"):
-                return "right_" + name[5:]
-            return "left_" + name[6:] if name.startswith("right_") else name
-
-        capsule = self.capsules[i]
-        wanted = {swap(capsule.start), swap(capsule.end)}
-        for j, other in enumerate(self.capsules):
-            if {other.start, other.end} == wanted and other.part == swap(capsule.part):
-                return j
-        return i
 
     @property
     def num_parts(self) -> int:
         """P, parts without the background."""
-        return len(PART_NAMES) - 1
+        return len(self.part_names) - 1
+
+    def check_num_parts(self, **counts: int | None) -> None:
+        """Compare P with what networks on top of the maps were built for.
+
+        Args:
+            **counts: ``num_parts`` by the network's name; None for a network without.
+
+        Raises:
+            ValueError: One differs.
+        """
+        for name, count in counts.items():
+            if count not in (None, self.num_parts):
+                raise ValueError(
+                    f"The {name} is built for num_parts={count}, but {self.source} "
+                    f"has {self.num_parts} parts: {', '.join(self.part_names[1:])}. Write "
+                    f"num_parts={self.num_parts} into the config of the {name}."
+                )
 
     def capsule_radii(self) -> Tensor:
         """(C, 2) radii in metres, with the learned factors, equal left and right."""
@@ -274,6 +201,7 @@ class Puppet(BaseModule):
         blur: float = 1.0,
         radius_factors: Tensor | None = None,
         details: bool = False,
+        nearest: Tensor | None = None,
     ) -> PartMaps:
         """Draw the puppets.
 
@@ -285,13 +213,16 @@ class Puppet(BaseModule):
             blur: Width of the template's edge, in map pixels.
             radius_factors: (B, C) factors on the radii, for puppets of varied build.
             details: Fill ``shade``, ``position`` and ``lateral`` too.
+            nearest: (B,) depth of the camera's near plane, metres, see
+                ``CropCamera.nearest_depth``. What lies before it is not drawn: limbs are cut off
+                there. None draws everything.
 
         Returns:
             The part maps.
         """
-        if points.shape[-2:] != (len(EXTENDED_JOINTS), 2):
+        if points.shape[-2:] != (len(self.joint_names), 2):
             raise ValueError(
-                f"Puppet expects points (B, {len(EXTENDED_JOINTS)}, 2) from extend_joints, "
+                f"Puppet expects points (B, {len(self.joint_names)}, 2) from its extend_joints, "
                 f"got {tuple(points.shape)}"
             )
         height, width = size
@@ -300,6 +231,13 @@ class Puppet(BaseModule):
             radii = radii * radius_factors[..., None]
         start, end = points[:, self.ends[:, 0]], points[:, self.ends[:, 1]]  # (B, C, 2)
         depth_start, depth_end = depths[:, self.ends[:, 0]], depths[:, self.ends[:, 1]]
+        if nearest is not None:
+            plane = nearest[:, None]
+            cut_start, cut_end, hidden = _cut_behind(depth_start - plane, depth_end - plane)
+            start, end = _shorten(start, end, cut_start[..., None], cut_end[..., None])
+            depth_start, depth_end = _shorten(depth_start, depth_end, cut_start, cut_end)
+            radii = torch.stack(_shorten(*radii.unbind(-1), cut_start, cut_end), dim=-1)
+            radii = radii - (_FADE * hidden * pixels_per_metre[:, None])[..., None]
 
         step = 2.0 / width
         xs = (torch.arange(width, device=points.device, dtype=points.dtype) + 0.5) * step - 1
@@ -334,7 +272,7 @@ class Puppet(BaseModule):
             certain = ((foreground - 0.5).abs() > self.uncertain_band).to(points.dtype)
             surface = {}
             if details:
-                share = visible * (distance / radius).clamp(max=1)
+                share = visible * (distance / radius.clamp_min(1e-12)).clamp(max=1)
                 side = torch.sign(dx * axis[..., 1, None, None] - dy * axis[..., 0, None, None])
                 surface = {
                     "shade": share.sum(1),

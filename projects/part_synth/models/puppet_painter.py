@@ -17,15 +17,16 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from part_synth.geometry import mirror
+from part_synth.geometry import H36M17, mirror
 from part_synth.registry import MODELS
 
-from .puppet import EXTENDED_JOINTS, PartMaps, Puppet, extend_joints
+from .puppet import PartMaps, Puppet
+from .puppet_file import CLOTHES
 from .view import CropCamera, fit_to_crop
 
-# The garment or skin a capsule can show; sleeves and trouser legs vary in length.
-_GROUPS = ("skin", "hair", "top", "bottom", "shoes")
-_FEET = [EXTENDED_JOINTS.index(f"{side}_foot") for side in ("left", "right")]
+# What a capsule can show: rows of the colours of one person.
+_SKIN, _HAIR, _TOP, _BOTTOM, _SHOES, _ACCESSORY = range(6)
+_FEET = [H36M17.joint_names.index(f"{side}_foot") for side in ("left", "right")]
 
 
 def _uniform(size: tuple[int, ...], low: float, high: float, like: Tensor) -> Tensor:
@@ -127,7 +128,24 @@ class PuppetPainter(BaseModule):
         )
 
     def draw_clothes(self, puppet: Puppet, batch: int) -> Tensor:
-        """Random colours (B, C, 3) per capsule, structured like clothes."""
+        """Random colours per capsule, structured like clothes.
+
+        A capsule's ``clothes`` in the puppet file say what it can show:
+
+        - skin, hair, top, bottom: always that;
+        - sleeve: the top in two thirds of the people, long_sleeve in one third (who have both),
+          else skin;
+        - trouser_leg: the bottom in two thirds of the people, else skin;
+        - shoes: shoes, each foot bare in a tenth of the people;
+        - accessory (hats, bags, tails): a colour of its own, one for all of a person's.
+
+        Args:
+            puppet: The puppet.
+            batch: B.
+
+        Returns:
+            (B, C, 3) RGB in [0, 1].
+        """
         like = puppet.radii
         rand = lambda *size: torch.rand(size, device=like.device)  # noqa: E731
         # Skin tones lie on a line from pale to dark; hair is dark to blond or grey.
@@ -147,24 +165,28 @@ class PuppetPainter(BaseModule):
 
         sleeves = (rand(batch) * 3).long()  # 0 none, 1 short, 2 long
         legs = (rand(batch) * 3).long()  # 0 shorts, 1 or 2 long
-        groups = torch.zeros(batch, len(puppet.capsules), dtype=torch.long, device=like.device)
-        for c, capsule in enumerate(puppet.capsules):
-            part, middle = capsule.part, "spine" in (capsule.start, capsule.end)
-            if capsule.start.startswith("hair"):
-                groups[:, c] = 1
-            elif part == "torso":
-                low = capsule.start in ("right_hip", "root") and not middle
-                groups[:, c] = 3 if low else 2
-            elif part.endswith("upper_arm"):
-                groups[:, c] = torch.where(sleeves >= 1, 2, 0)
-            elif part.endswith("forearm"):
-                groups[:, c] = torch.where(sleeves == 2, 2, 0)
-            elif part.endswith("thigh"):
-                groups[:, c] = 3
-            elif part.endswith("shank"):
-                groups[:, c] = torch.where(legs >= 1, 3, 0)
-            elif part.endswith("foot"):
-                groups[:, c] = torch.where(rand(batch) < 0.1, 0, 4)
+        wears = [capsule.clothes for capsule in puppet.capsules]
+        # One draw for each shoe, and none for what nobody wears: the same seed keeps giving the
+        # same puppets.
+        bare = {c: rand(batch) < 0.1 for c, name in enumerate(wears) if name == "shoes"}
+        if "accessory" in wears:
+            extra = _hsv_to_rgb(rand(batch), rand(batch), 0.08 + 0.9 * rand(batch))
+            colours = torch.cat([colours, extra[:, None]], dim=1)
+        always = lambda row: torch.full_like(sleeves, row)  # noqa: E731
+        shown = {
+            "skin": always(_SKIN),
+            "hair": always(_HAIR),
+            "top": always(_TOP),
+            "sleeve": torch.where(sleeves >= 1, _TOP, _SKIN),
+            "long_sleeve": torch.where(sleeves == 2, _TOP, _SKIN),
+            "bottom": always(_BOTTOM),
+            "trouser_leg": torch.where(legs >= 1, _BOTTOM, _SKIN),
+            "shoes": always(_SHOES),
+            "accessory": always(_ACCESSORY),
+        }
+        groups = torch.stack([shown[name] for name in CLOTHES], dim=1)[:, puppet.clothes]
+        for c, without in bare.items():
+            groups[:, c] = torch.where(without, _SKIN, groups[:, c])
         painted = colours.gather(1, groups[..., None].expand(-1, -1, 3))
         free = rand(batch, len(puppet.capsules), 1) < self.fully_random
         painted = torch.where(free, rand(batch, len(puppet.capsules), 3), painted)
@@ -229,7 +251,7 @@ class PuppetPainter(BaseModule):
         batch = len(joints_body)
         flip = torch.rand(batch, 1, 1, device=joints_body.device) < 0.5
         joints_body = torch.where(flip, mirror(joints_body), joints_body)
-        extended = extend_joints(joints_body)
+        extended = puppet.extend_joints(joints_body)
         camera = self.draw_camera(extended)
         in_camera = camera.rotate(extended)
         build = self.build_std * torch.randn(batch, 1, device=joints_body.device)
@@ -248,6 +270,7 @@ class PuppetPainter(BaseModule):
             blur=blur,
             radius_factors=factors,
             details=True,
+            nearest=camera.nearest_depth(),
         )
         colours = self.draw_clothes(puppet, batch).to(maps.capsules)
         person = torch.einsum("bchw,bcr->brhw", maps.capsules, colours)

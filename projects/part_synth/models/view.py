@@ -17,6 +17,9 @@ from torch import Tensor
 
 from part_synth.geometry import view_rotation
 
+# Nearest that anything seen comes to the camera, in distances of the pelvis.
+_NEAR = 0.2
+
 
 @dataclass
 class CropCamera:
@@ -50,16 +53,25 @@ class CropCamera:
         """Project (B, N, 3) root-relative camera-frame points, metres, into the crop.
 
         Returns:
-            (B, N, 2) crop coordinates, [-1, 1] over the crop.
+            (B, N, 2) crop coordinates, [-1, 1] over the crop. They never turn over, but points
+            nearer than :meth:`nearest_depth` can't be seen: whoever draws must leave them out.
         """
         distance = self.distance
         if isinstance(distance, Tensor):
             distance = distance[:, None]
-        # Nothing may come nearer to the camera than a fifth of its distance: parts behind the
-        # camera would turn over.
-        closeness = (1 + points_cam[..., 2] / distance).clamp_min(0.2)
+        # Points before the near plane are seen as if they lay on it: behind the camera they would
+        # turn over.
+        closeness = (1 + points_cam[..., 2] / distance).clamp_min(_NEAR)
         scaled = points_cam[..., :2] * (self.scale[:, None] / closeness)[..., None]
         return scaled + self.offset[:, None]
+
+    def nearest_depth(self) -> Tensor:
+        """(B,) depth of the near plane, metres from the pelvis, negative: it lies before it.
+
+        A fifth of the pelvis' distance from the camera. What is nearer, or behind the camera, is
+        in no picture.
+        """
+        return -(1 - _NEAR) * self.distance * torch.ones_like(self.scale)
 
 
 def fit_to_crop(

@@ -12,14 +12,17 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
+from .h264 import H264Writer, ffmpeg_with_h264
+
 CODECS = {
     "avc1": "H.264",
     "mp4v": "MPEG-4 part 2",
     "vp09": "VP9",
 }
-"""Codecs by the four letters that OpenCV takes, in the order in which 'auto' tries the first two.
+"""Codecs by the four letters that OpenCV takes; 'auto' tries the first two.
 
-Browsers play H.264 and VP9; OpenCV from PyPI has no encoder of H.264, and that of VP9 is slow."""
+Browsers play H.264 and VP9. H.264 is written by imageio-ffmpeg: OpenCV from PyPI has no encoder of
+it, and that of VP9 is slow."""
 _AUTO = ("avc1", "mp4v")
 # A rate that a player can do something with.
 _DEFAULT_FPS = 25.0
@@ -59,7 +62,7 @@ class VideoFile:
         self.frames = 0
         self.codec: str | None = None
         self._wanted = codec
-        self._writer: cv2.VideoWriter | None = None
+        self._writer: H264Writer | _OpenCVWriter | None = None
         self._size = (0, 0)
 
     def __enter__(self) -> VideoFile:
@@ -82,44 +85,63 @@ class VideoFile:
             raise ValueError(f"Frames must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
         if self._writer is None:
             self._open(image)
-        self._writer.write(np.ascontiguousarray(fit(image, self._size)[..., ::-1]))
+        self._writer.write(fit(image, self._size))
         self.frames += 1
 
     def close(self) -> None:
         """Finish the file. A video without frames leaves none."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def _open(self, image: np.ndarray) -> None:
         height, width = image.shape[:2]
         self._size = tuple(max(_LEAST_SIDE, side + side % 2) for side in (width, height))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for codec in _AUTO if self._wanted == "auto" else (self._wanted,):
-            with _quiet():
-                writer = cv2.VideoWriter(
-                    str(self.path), cv2.VideoWriter_fourcc(*codec), self.fps, self._size
-                )
-            if writer.isOpened():
-                self._writer, self.codec = writer, codec
+            self._writer = self._writer_of(codec)
+            if self._writer is not None:
+                self.codec = codec
                 break
         if self._writer is None:
             raise OSError(
-                f"OpenCV can't write the video {self.path} ({self._size[0]} x {self._size[1]} px, "
-                f"codec {self._wanted}). Is the folder writable? codec='mp4v' is always there."
+                f"The video {self.path} can't be written ({self._size[0]} x {self._size[1]} px, "
+                f"codec {self._wanted}). Is the folder writable? H.264 needs the package "
+                "imageio-ffmpeg; codec='mp4v' is always there."
             )
         advice = ""
         if self.codec == "mp4v":
             advice = (
-                " Browsers do not play it: this OpenCV has no encoder of H.264. For the web take "
-                "codec='vp09', which is slow, or run `ffmpeg -i FILE -c:v libx264 -pix_fmt "
-                "yuv420p WEB.mp4`."
+                " Browsers do not play it. For H.264, which they do: pip install imageio-ffmpeg"
             )
         print_log(
             f"{self.path} is written as {CODECS[self.codec]} ({self.codec}).{advice}",
             logger="current",
             level=logging.INFO,
         )
+
+    def _writer_of(self, codec: str) -> H264Writer | _OpenCVWriter | None:
+        """What writes this codec here, or None."""
+        if codec == "avc1" and ffmpeg_with_h264() is not None:
+            return H264Writer(self.path, self.fps, self._size)
+        with _quiet():
+            writer = cv2.VideoWriter(
+                str(self.path), cv2.VideoWriter_fourcc(*codec), self.fps, self._size
+            )
+        return _OpenCVWriter(writer) if writer.isOpened() else None
+
+
+class _OpenCVWriter:
+    """OpenCV's writer, called as :class:`H264Writer` is."""
+
+    def __init__(self, writer: cv2.VideoWriter) -> None:
+        self._writer = writer
+
+    def write(self, image: np.ndarray) -> None:
+        self._writer.write(np.ascontiguousarray(image[..., ::-1]))
+
+    def close(self) -> None:
+        self._writer.release()
 
 
 def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 
 from part_synth.visualization.palette import PART_COLOURS
+
+
+def part_colours(count: int) -> np.ndarray:
+    """(count, 3) uint8 RGB of the labels 0 .. count - 1, by hues beyond the palette.
+
+    255, ignored pixels, is white.
+    """
+    # Steps of the golden ratio: neighbours differ, and no hue comes twice.
+    hues = [(0.3 + 0.618034 * i) % 1 for i in range(max(count - len(PART_COLOURS), 0))]
+    more = [np.multiply(colorsys.hsv_to_rgb(hue, 0.55, 0.95), 255) for hue in hues]
+    table = np.concatenate([PART_COLOURS, np.reshape(more, (-1, 3))])[:count].astype(np.uint8)
+    table[255:] = 255
+    return table
 
 
 def colour_parts(labels: np.ndarray) -> np.ndarray:
     """Paint a part map with the part palette.
 
     Args:
-        labels: (H, W) integers, 0 background, 1..14 parts; other values (ignored pixels) are white.
+        labels: (H, W) integers, 0 background, 1..14 parts of the data set, more of puppets with
+            more; 255 (ignored pixels) is white.
 
     Returns:
         RGB (H, W, 3) uint8.
@@ -22,9 +38,7 @@ def colour_parts(labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.ndim != 2:
         raise ValueError(f"labels must have shape (H, W), got {labels.shape}.")
-    table = np.full((256, 3), 255, np.uint8)
-    table[: len(PART_COLOURS)] = PART_COLOURS
-    return table[np.clip(labels, 0, 255).astype(np.uint8)]
+    return part_colours(256)[np.clip(labels, 0, 255).astype(np.uint8)]
 
 
 def blend_parts(image: np.ndarray, labels: np.ndarray, opacity: float = 0.6) -> np.ndarray:

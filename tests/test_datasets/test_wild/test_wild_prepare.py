@@ -10,7 +10,7 @@ from part_synth.datasets.backgrounds import MedianBackgrounds
 from part_synth.datasets.validation import validate_data_set
 from part_synth.datasets.wild import ClipRules, WildOptions, prepare_videos
 from part_synth.datasets.wild.contact_sheet import write_contact_sheet
-from part_synth.datasets.wild.people import BoxFilePeople, KeypointFilePeople, WholeFrame
+from part_synth.datasets.wild.people import BoxFilePeople, KeypointFilePeople, WholeFramePeople
 from tiny_wild import backdrop, joints_in, save_boxes, save_keypoints, write_video
 
 OPTIONS = WildOptions(fps=10.0, rules=ClipRules(min_length=0.8, min_size=40))
@@ -168,7 +168,7 @@ def test_the_tracker_follows_boxes_without_names(tmp_path):
 
 def test_whole_frame_takes_clips_of_one_person(tmp_path):
     write_video(tmp_path / "one.mp4", seconds=1.5, size=(96, 160))
-    (outcome,) = prepare_videos([tmp_path / "one.mp4"], tmp_path / "set", WholeFrame())
+    (outcome,) = prepare_videos([tmp_path / "one.mp4"], tmp_path / "set", WholeFramePeople())
     assert (outcome.record["people"], outcome.record["frames"]) == (1, 15)
     index = WildFrames.from_disk(tmp_path / "set")
     np.testing.assert_allclose(index.box, [[48, 80, 160]] * 15)
@@ -193,8 +193,8 @@ def test_videos_of_the_same_name_are_kept_apart(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         write_video(tmp_path / folder / "x.mp4", seconds=1.0)
-    first = prepare_videos([tmp_path / "a"], tmp_path / "set", WholeFrame())
-    both = prepare_videos([tmp_path / "b", tmp_path / "a"], tmp_path / "set", WholeFrame())
+    first = prepare_videos([tmp_path / "a"], tmp_path / "set", WholeFramePeople())
+    both = prepare_videos([tmp_path / "b", tmp_path / "a"], tmp_path / "set", WholeFramePeople())
     assert first[0].name == "x" == both[1].name and both[1].reused
     assert both[0].name.startswith("x-") and len(both[0].name) == 8
     assert len(WildFrames.from_disk(tmp_path / "set").sequences) == 2
@@ -203,7 +203,7 @@ def test_videos_of_the_same_name_are_kept_apart(tmp_path):
 def test_a_bad_video_does_not_stop_the_others(tmp_path):
     (tmp_path / "bad.mp4").write_text("no video")
     write_video(tmp_path / "good.mp4", seconds=1.0)
-    bad, good = prepare_videos([tmp_path], tmp_path / "set", WholeFrame())
+    bad, good = prepare_videos([tmp_path], tmp_path / "set", WholeFramePeople())
     assert "can't be read as a video" in bad.error and good.record["clips"] == 1
 
 
@@ -219,11 +219,11 @@ def test_other_folders_are_refused(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").touch()
     with pytest.raises(ValueError, match=r"no set of prepared videos \(it holds me\.jpg\)"):
-        prepare_videos([tmp_path / "x.mp4"], tmp_path / "photos", WholeFrame())
+        prepare_videos([tmp_path / "x.mp4"], tmp_path / "photos", WholeFramePeople())
     with pytest.raises(FileNotFoundError, match="has no folder `videos`"):
         WildFrames.from_disk(tmp_path / "photos")
     with pytest.raises(FileNotFoundError, match=r"There is no data set at .*prepare_videos\.py"):
         WildFrames.from_disk(tmp_path / "none")
     with pytest.raises(ValueError, match="has no splits"):
-        prepare_videos([tmp_path / "x.mp4"], tmp_path / "set", WholeFrame())
+        prepare_videos([tmp_path / "x.mp4"], tmp_path / "set", WholeFramePeople())
         WildFrames.from_disk(tmp_path / "set", split="test")

@@ -5,6 +5,7 @@
 
 from .clips import ClipRules
 from .layout import WildFrames
-from .prepare import VideoOutcome, WildOptions, prepare_videos
+from .options import VideoOutcome, WildOptions
+from .prepare import prepare_videos
 
 __all__ = ["ClipRules", "VideoOutcome", "WildFrames", "WildOptions", "prepare_videos"]

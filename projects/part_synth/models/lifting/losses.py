@@ -168,9 +168,9 @@ def least_squares_game(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[T
     one backward pass serves both, with any optimiser.
 
     Args:
-        critic: (N, K, 2) to (N) scores, 1 for real.
-        real: (M, K, 2).
-        fake: (N, K, 2).
+        critic: (N, K, D) to (N) scores, 1 for real.
+        real: (M, K, D).
+        fake: (N, K, D).
 
     Returns:
         The loss of what makes ``fake`` and the loss of the critic, scalars.

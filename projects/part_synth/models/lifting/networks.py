@@ -161,12 +161,13 @@ class FrameLifter(ClipLifter):
 
 @MODELS.register_module()
 class PoseCritic(BaseModule):
-    """How real a 2D pose, or the difference of two, looks: one number.
+    """How real a pose, or the difference of two, looks: one number.
 
     Args:
         num_joints: K.
         width: W.
         num_blocks: Residual blocks.
+        dims: D, coordinates of a joint: 2 or 3.
     """
 
     def __init__(
@@ -174,11 +175,12 @@ class PoseCritic(BaseModule):
         num_joints: int = 17,
         width: int = 1024,
         num_blocks: int = 3,
+        dims: int = 2,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.net = ResidualMLP(2 * num_joints, 1, width, num_blocks)
+        self.net = ResidualMLP(dims * num_joints, 1, width, num_blocks)
 
     def forward(self, points: Tensor) -> Tensor:
-        """(*, K, 2) poses, or differences of poses, to (*) numbers, float32."""
+        """(*, K, D) poses, or differences of poses, to (*) numbers, float32."""
         return self.net(points.flatten(-2)).squeeze(-1).float()

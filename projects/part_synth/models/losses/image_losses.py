@@ -14,6 +14,28 @@ from part_synth.models.puppet import PartMaps
 from part_synth.registry import MODELS
 
 
+def foreground_evidence(
+    images: Tensor, backgrounds: Tensor, threshold: float = 0.22, softness: float = 0.05
+) -> Tensor:
+    """Soft foreground from the difference between frames and temporal-median backgrounds.
+
+    It is soft, because clothes may look like the wall behind them and shadows unlike the floor
+    below.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1].
+        backgrounds: (B, 3, H, W), likewise.
+        threshold: Difference (largest over channels) that counts as half.
+        softness: Width of the step around it.
+
+    Returns:
+        (B, 1, H, W) in (0, 1).
+    """
+    difference = (images - backgrounds).abs().amax(1, keepdim=True)
+    difference = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False)
+    return torch.sigmoid((difference - threshold) / softness)
+
+
 @MODELS.register_module()
 class MultiScaleL1Loss(BaseModule):
     """Absolute difference at several pooling scales.
@@ -53,13 +75,11 @@ class MultiScaleL1Loss(BaseModule):
 class ForegroundLoss(BaseModule):
     """The puppet must cover what differs from the static background, and nothing else.
 
-    One minus a soft intersection over union at several scales. The evidence is the difference
-    between frame and temporal-median background; it is soft, because clothes may look like the
-    wall behind them and shadows unlike the floor below.
+    One minus a soft intersection over union at several scales.
 
     Args:
-        threshold: Difference (largest over channels, images in [-1, 1]) that counts as half.
-        softness: Width of the step around it.
+        threshold: See :func:`foreground_evidence`.
+        softness: See there.
         scales: Pooling factors.
         loss_weight: Weight of the term.
     """
@@ -77,15 +97,9 @@ class ForegroundLoss(BaseModule):
         self.scales = tuple(scales)
         self.loss_weight = loss_weight
 
-    def evidence(self, images: Tensor, backgrounds: Tensor) -> Tensor:
-        """Soft foreground (B, 1, H, W) from the difference with the background."""
-        difference = (images - backgrounds).abs().amax(1, keepdim=True)
-        difference = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False)
-        return torch.sigmoid((difference - self.threshold) / self.softness)
-
     def forward(self, foreground: Tensor, images: Tensor, backgrounds: Tensor) -> Tensor:
         """Compare the puppet's (B, H, W) foreground with the evidence."""
-        wanted = self.evidence(images, backgrounds)
+        wanted = foreground_evidence(images, backgrounds, self.threshold, self.softness)
         total = foreground.new_zeros(())
         for scale in self.scales:
             a = F.avg_pool2d(foreground[:, None], scale)
@@ -115,3 +129,73 @@ class PartSegmentationLoss(BaseModule):
         target = maps.parts.detach()
         entropy = -(target * part_logits.log_softmax(1)).sum(1)
         return self.loss_weight * (entropy * maps.certain).sum() / maps.certain.sum().clamp_min(1)
+
+
+@MODELS.register_module()
+class PartReadingLoss(BaseModule):
+    """Cross-entropy between the parts read off a picture and the parts that it shows.
+
+    Args:
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(self, loss_weight: float = 3.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, part_logits: Tensor, part_labels: Tensor) -> Tensor:
+        """Compare (B, P + 1, h, w) logits with (B, h, w) labels, 0 for background."""
+        return self.loss_weight * F.cross_entropy(part_logits, part_labels.long())
+
+
+@MODELS.register_module()
+class PartAgreementLoss(BaseModule):
+    """The puppet of the pose must show the parts that the picture shows.
+
+    Cross-entropy of the rendered maps with the parts that the encoder's head reads off the
+    picture, which get no gradient: they pull limbs to where the picture has them.
+
+    Args:
+        loss_weight: Weight of the term.
+        floor: Least share of a part in the rendered maps; bounds the pull of a single pixel.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, floor: float = 0.02) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.floor = floor
+
+    def forward(self, part_logits: Tensor, maps: PartMaps) -> Tensor:
+        """Compare (B, P + 1, h, w) logits with the maps, pooled to their size."""
+        read = part_logits.detach().softmax(1)
+        drawn = F.adaptive_avg_pool2d(maps.parts, read.shape[-2:])
+        entropy = -(read * drawn.clamp_min(self.floor).log()).sum(1)
+        # Per pixel of the person: small people count as much as large ones.
+        person = (1 - read[:, 0]).sum((-1, -2)).clamp_min(1)
+        return self.loss_weight * (entropy.sum((-1, -2)) / person).mean()
+
+
+@MODELS.register_module()
+class ForegroundReadingLoss(BaseModule):
+    """The parts read off a picture must cover what differs from the static background.
+
+    Args:
+        threshold: See :func:`foreground_evidence`.
+        softness: See there.
+        loss_weight: Weight of the term.
+    """
+
+    def __init__(
+        self, threshold: float = 0.22, softness: float = 0.05, loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.softness = softness
+        self.loss_weight = loss_weight
+
+    def forward(self, part_logits: Tensor, images: Tensor, backgrounds: Tensor) -> Tensor:
+        """Compare (B, P + 1, h, w) logits with (B, 3, H, W) frames and their backgrounds."""
+        wanted = foreground_evidence(images, backgrounds, self.threshold, self.softness)
+        wanted = F.adaptive_avg_pool2d(wanted, part_logits.shape[-2:])[:, 0]
+        logits = part_logits[:, 1:].logsumexp(1) - part_logits[:, 0]
+        return self.loss_weight * F.binary_cross_entropy_with_logits(logits, wanted)

@@ -59,6 +59,7 @@ class PoseReadingLoss(BaseModule):
         elevation: Weight on the elevation, per radian.
         heat: Weight on the heat-map reading of places and depths.
         heat_maps: Weight on the cross-entropy of the heat maps.
+        depths: Compare the heat maps' depths too; False where only 2D labels are known.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class PoseReadingLoss(BaseModule):
         elevation: float = 5.0,
         heat: float = 6.0,
         heat_maps: float = 4.0,
+        depths: bool = True,
     ) -> None:
         super().__init__()
+        self.depths = depths
         self.weights = {
             "joints_body": joints_body,
             "joints_cam": joints_cam,
@@ -105,10 +108,12 @@ class PoseReadingLoss(BaseModule):
         terms = {
             "joints_cam": (decoded["joints_cam"] - joints_cam).abs().mean(),
             "points": (decoded["points"] - points).abs().mean(),
-            "heat": (encoding.heat_points - points).abs().mean() * 2 / 3
-            + (encoding.heat_depths - joints_cam[..., 2]).abs().mean() / 3,
+            "heat": (encoding.heat_points - points).abs().mean() * 2 / 3,
             "heat_maps": heat_map_cross_entropy(encoding.heat_logits, points),
         }
+        if self.depths:
+            depth_error = (encoding.heat_depths - joints_cam[..., 2]).abs().mean()
+            terms["heat"] = terms["heat"] + depth_error / 3
         if joints_body is not None:
             terms["joints_body"] = (decoded["joints_body"] - joints_body).abs().mean()
         if camera is not None:

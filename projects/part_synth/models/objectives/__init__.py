@@ -8,6 +8,16 @@ objectives take turns in which epochs.
 from .base import Objective, flat_frames
 from .novel_image_synthesis import NovelImageSynthesis
 from .puppet_pretraining import PuppetPretraining
+from .reading_consistency import ReadingConsistency
 from .supervised_pose import SupervisedPose
+from .synthesis_cycle import SynthesisCycle
 
-__all__ = ["NovelImageSynthesis", "Objective", "PuppetPretraining", "SupervisedPose", "flat_frames"]
+__all__ = [
+    "NovelImageSynthesis",
+    "Objective",
+    "PuppetPretraining",
+    "ReadingConsistency",
+    "SupervisedPose",
+    "SynthesisCycle",
+    "flat_frames",
+]

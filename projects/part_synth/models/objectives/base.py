@@ -6,6 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -45,3 +46,10 @@ def flat_frames(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Frames and, where they are there, backgrounds (B * F, 3, H, W) of a batch."""
     background = inputs.get("background")
     return inputs["image"].flatten(0, 1), None if background is None else background.flatten(0, 1)
+
+
+def backgrounds_known(images: Tensor, backgrounds: Tensor | None) -> Tensor:
+    """(B,) bool, which of (B, 3, H, W) images have a background other than themselves."""
+    if backgrounds is None:
+        return torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    return (images != backgrounds).flatten(1).any(1)

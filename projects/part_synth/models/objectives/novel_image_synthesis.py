@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from part_synth.models.losses import foreground_evidence
 from part_synth.registry import MODELS
 
-from .base import Objective, flat_frames
+from .base import Objective, backgrounds_known, flat_frames
+
+
+def _config(name: str) -> dict:
+    return {"type": f"part_synth.{name}"}
 
 
 @MODELS.register_module()
 class NovelImageSynthesis(Objective):
     """Paint each frame of a group with the looks of the others and the frame's own pose.
 
+    Every loss is a part of its own: absent, it has its default; None leaves it out. One weighted
+    sum of them trains with one optimiser per network; for the published habit of the paper's
+    group, a separate optimiser for each loss, give the model several objectives of this class with
+    one loss each and let them take turns (configs/ablations/part_synth_alternating.py).
+
     Args:
         reconstruction: Config of the loss between synthesised and real frames.
         flat_reconstruction: The same for the flat painting in capsule colours, which needs no
             trained decoder.
         foreground: Config of the loss between puppet and background difference; used only
-            where the camera is static.
+            where the background is known.
         segmentation: Config of the decoder's segmentation loss.
+        agreement: Config of the loss that pulls the puppet to the parts that the encoder's head
+            reads off the frame; unused without such a head.
+        reading: Config of the loss between those parts and the background difference; likewise,
+            and only where the background is known.
         tie: Config of the loss between heat-map reading and decoded pose.
+        perceptual: Config of a loss between synthesised and real frames as features see them.
+        adversary: Config of a game between predicted and unpaired poses. See
+            :class:`~part_synth.models.losses.pose_adversary.UnpairedPoseAdversary` for its
+            optimiser.
         blur: Width of the template's edge in pixels.
     """
 
     def __init__(
         self,
-        reconstruction: dict | None = None,
-        flat_reconstruction: dict | None = None,
-        foreground: dict | None = None,
-        segmentation: dict | None = None,
-        tie: dict | None = None,
+        reconstruction: dict | None = _config("MultiScaleL1Loss"),  # noqa: B008
+        flat_reconstruction: dict | None = _config("MultiScaleL1Loss"),  # noqa: B008
+        foreground: dict | None = _config("ForegroundLoss"),  # noqa: B008
+        segmentation: dict | None = _config("PartSegmentationLoss"),  # noqa: B008
+        agreement: dict | None = _config("PartAgreementLoss"),  # noqa: B008
+        reading: dict | None = _config("ForegroundReadingLoss"),  # noqa: B008
+        tie: dict | None = _config("ReadingTieLoss"),  # noqa: B008
+        perceptual: dict | None = None,
+        adversary: dict | None = None,
         blur: float = 1.0,
         optimizers: tuple[str, ...] = ("encoder", "synthesizer"),
     ) -> None:
         super().__init__(optimizers)
 
-        def build(config: dict | None, default: str):
-            return MODELS.build(config or {"type": f"part_synth.{default}"})
+        def build(config: dict | None):
+            return None if config is None else MODELS.build(config)
 
-        self.reconstruction = build(reconstruction, "MultiScaleL1Loss")
-        self.flat_reconstruction = build(flat_reconstruction, "MultiScaleL1Loss")
-        self.foreground = build(foreground, "ForegroundLoss")
-        self.segmentation = build(segmentation, "PartSegmentationLoss")
-        self.tie = build(tie, "ReadingTieLoss")
+        self.reconstruction = build(reconstruction)
+        self.flat_reconstruction = build(flat_reconstruction)
+        self.foreground = build(foreground)
+        self.segmentation = build(segmentation)
+        self.agreement = build(agreement)
+        self.reading = build(reading)
+        self.tie = build(tie)
+        self.perceptual = build(perceptual)
+        self.adversary = build(adversary)
         self.blur = blur
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`; groups must hold at least two frames."""
-        groups = inputs["image"]
-        frames = groups.shape[1]
+        frames = inputs["image"].shape[1]
         if frames < 2:
             raise ValueError(
                 "NovelImageSynthesis needs groups of at least 2 frames of one person, got 1; "
@@ -59,20 +85,58 @@ class NovelImageSynthesis(Objective):
         encoding = model.encoder(images, background)
         decoded = model.decode(encoding)
         maps = model.render(decoded, images.shape[-2:], blur=self.blur)
-        appearance = model.appearance(images, maps, frames)
-        synthesized = model.decoder(maps, appearance, background)
-
-        losses = {}
-        if background is None:
-            weight = maps.foreground[:, None].detach()
-        else:
-            evidence = self.foreground.evidence(images, background)
-            losses["loss_foreground"] = self.foreground(maps.foreground, images, background)
-            # All that is person, or is painted as such; the rest is background in both.
-            weight = evidence.maximum(maps.foreground[:, None].detach())
-        losses["loss_reconstruction"] = self.reconstruction(synthesized.image, images, weight)
-        losses["loss_flat"] = self.flat_reconstruction(synthesized.flat, images, weight)
-        losses["loss_segmentation"] = self.segmentation(synthesized.part_logits, maps)
-        losses["loss_tie"] = self.tie(encoding, decoded["points"], decoded["joints_cam"][..., 2])
+        losses = {
+            **self._compare_parts(encoding, maps, images, background),
+            **self._compare_images(model, maps, images, background, frames),
+        }
+        if self.tie is not None:
+            depths = decoded["joints_cam"][..., 2]
+            losses["loss_tie"] = self.tie(encoding, decoded["points"], depths)
+        if self.adversary is not None:
+            unpaired = model.draw_unpaired_poses(len(images))
+            losses.update(self.adversary(decoded["joints_body"], unpaired))
         spread = decoded["joints_body"].detach().std(0).mean()
         return {**losses, "pose_spread_mm": 1000 * spread}
+
+    def _compare_parts(self, encoding, maps, images, background) -> dict[str, Tensor]:
+        """Losses between the puppet, the head's reading and the background difference."""
+        losses = {}
+        known = backgrounds_known(images, background)
+        if known.any():
+            if self.foreground is not None:
+                losses["loss_foreground"] = self.foreground(
+                    maps.foreground[known], images[known], background[known]
+                )
+            if self.reading is not None and encoding.part_logits is not None:
+                losses["loss_reading"] = self.reading(
+                    encoding.part_logits[known], images[known], background[known]
+                )
+        if self.agreement is not None and encoding.part_logits is not None:
+            losses["loss_agreement"] = self.agreement(encoding.part_logits, maps)
+        return losses
+
+    def _compare_images(self, model, maps, images, background, frames) -> dict[str, Tensor]:
+        """Losses between synthesised and real frames."""
+        wanted = (self.reconstruction, self.flat_reconstruction, self.segmentation, self.perceptual)
+        if all(loss is None for loss in wanted):
+            return {}
+        appearance = model.appearance(images, maps, frames)
+        weight = maps.foreground[:, None].detach()
+        if background is not None:
+            known = backgrounds_known(images, background)[:, None, None, None]
+            # All that is person, or is painted as such; the rest is background in both.
+            evidence = foreground_evidence(images, background).maximum(weight)
+            weight = torch.where(known, evidence, weight)
+            # A frame that stands for its own background must not show through.
+            background = torch.where(known, background, torch.zeros_like(background))
+        synthesized = model.decoder(maps, appearance, background)
+        losses = {}
+        if self.reconstruction is not None:
+            losses["loss_reconstruction"] = self.reconstruction(synthesized.image, images, weight)
+        if self.flat_reconstruction is not None:
+            losses["loss_flat"] = self.flat_reconstruction(synthesized.flat, images, weight)
+        if self.perceptual is not None:
+            losses["loss_perceptual"] = self.perceptual(synthesized.image, images, weight)
+        if self.segmentation is not None:
+            losses["loss_segmentation"] = self.segmentation(synthesized.part_logits, maps)
+        return losses

@@ -5,76 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from part_synth.models.puppet_painter import PaintedPuppets, PuppetPainter
-from part_synth.models.view import CropCamera
+from part_synth.models.puppet_bank import PuppetBank
+from part_synth.models.puppet_painter import PuppetPainter
 from part_synth.registry import MODELS
 
 from .base import Objective
-
-_CAMERA_FIELDS = ("azimuth", "elevation", "roll", "scale", "offset", "distance")
-
-
-def _to_bytes(images: Tensor) -> Tensor:
-    return ((images + 1) * 127.5).round().to(torch.uint8)
-
-
-class PuppetBank:
-    """A ring of painted puppets, since painting costs as much as learning from them.
-
-    Args:
-        size: Puppets held; images are kept as uint8.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all puppets."""
-        self.images: Tensor | None = None
-        self.backgrounds: Tensor | None = None
-        self.joints: Tensor | None = None
-        self.cameras: Tensor | None = None
-        self.count = 0
-        self.cursor = 0
-
-    def add(self, puppets: PaintedPuppets) -> None:
-        """Store puppets."""
-        count, camera = len(puppets.images), puppets.camera
-        columns = [getattr(camera, name).reshape(count, -1) for name in _CAMERA_FIELDS]
-        # What would be overwritten at once need not be written.
-        images, backgrounds, joints_body, cameras = (
-            column[-self.size :]
-            for column in (
-                puppets.images,
-                puppets.backgrounds,
-                puppets.joints_body,
-                torch.cat(columns, dim=1),
-            )
-        )
-        if self.images is None or self.images.shape[1:] != images.shape[1:]:
-            self.clear()
-            self.images = images.new_empty((self.size, *images.shape[1:]), dtype=torch.uint8)
-            self.backgrounds = torch.empty_like(self.images)
-            self.joints = joints_body.new_empty((self.size, *joints_body.shape[1:]))
-            self.cameras = cameras.new_empty((self.size, cameras.shape[1]))
-        rows = (self.cursor + torch.arange(len(images), device=images.device)) % self.size
-        self.images[rows] = _to_bytes(images)
-        self.backgrounds[rows] = _to_bytes(backgrounds)
-        self.joints[rows] = joints_body
-        self.cameras[rows] = cameras
-        self.cursor = (self.cursor + len(images)) % self.size
-        self.count = min(self.count + len(images), self.size)
-
-    def draw(self, batch: int) -> PaintedPuppets:
-        """Random puppets."""
-        rows = torch.randint(self.count, (batch,), device=self.images.device)
-        columns = self.cameras[rows]
-        camera = CropCamera(*columns[:, :4].unbind(1), columns[:, 4:6], columns[:, 6])
-        images, backgrounds = (
-            kept[rows].float() / 127.5 - 1 for kept in (self.images, self.backgrounds)
-        )
-        return PaintedPuppets(images, backgrounds, self.joints[rows], camera)
 
 
 @MODELS.register_module()
@@ -88,6 +23,8 @@ class PuppetPretraining(Objective):
     Args:
         painter: Config of the puppet painter.
         reading_loss: Config of the loss between encoding and known pose.
+        parts_loss: Config of the loss between the parts that the encoder's head reads and the
+            puppet's own; unused without such a head.
         batch_size: Puppets per step.
         fresh: Puppets painted per step; the others come from those painted before in the same
             epoch.
@@ -98,6 +35,7 @@ class PuppetPretraining(Objective):
         self,
         painter: dict | None = None,
         reading_loss: dict | None = None,
+        parts_loss: dict | None = None,
         batch_size: int = 64,
         fresh: int = 16,
         bank_size: int = 8192,
@@ -111,6 +49,7 @@ class PuppetPretraining(Objective):
             )
         self.painter: PuppetPainter = MODELS.build(painter or {"type": "part_synth.PuppetPainter"})
         self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
+        self.parts_loss = MODELS.build(parts_loss or {"type": "part_synth.PartReadingLoss"})
         self.batch_size = batch_size
         self.fresh = fresh
         self.bank = PuppetBank(bank_size)
@@ -149,6 +88,8 @@ class PuppetPretraining(Objective):
             joints_body=joints_body,
             camera=camera,
         )
+        if encoding.part_logits is not None:
+            losses["loss_parts"] = self.parts_loss(encoding.part_logits, puppets.part_labels)
         with torch.no_grad():
             error = (decoded["joints_body"] - joints_body).norm(dim=-1).mean()
         return {**losses, "puppet_mpjpe_mm": 1000 * error}

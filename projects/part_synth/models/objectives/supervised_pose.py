@@ -10,9 +10,18 @@ from part_synth.registry import MODELS
 from .base import Objective, flat_frames
 
 
+def _has_labels(sample) -> bool:
+    if "gt_instances" not in sample:
+        return False
+    return bool(torch.isfinite(torch.as_tensor(sample.gt_instances.crop_keypoints)).all())
+
+
 @MODELS.register_module()
 class SupervisedPose(Objective):
-    """Read pose and camera off labelled frames.
+    """Read pose and camera off labelled frames; samples without labels are left alone.
+
+    With 2D labels only, give ``reading_loss=dict(type='part_synth.PoseReadingLoss', joints_cam=0,
+    depths=False)``: the unseen depth then comes from the prior and the puppets.
 
     Args:
         reading_loss: Config of the loss between encoding and labels.
@@ -28,6 +37,14 @@ class SupervisedPose(Objective):
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
+        labelled = [i for i, sample in enumerate(data_samples) if _has_labels(sample)]
+        if not labelled:
+            raise ValueError(
+                "SupervisedPose got a batch without any label. Use a training set that packs its "
+                "labels, or a part_synth.MixtureDataset one source of which is labelled"
+            )
+        inputs = {name: value[labelled] for name, value in inputs.items()}
+        data_samples = [data_samples[i] for i in labelled]
         images, background = flat_frames(inputs)
         joints, points = [], []
         for sample in data_samples:

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from part_synth.inferencer import read_boxes
+from part_synth.people import read_boxes
 
 
 def test_mot_text(tmp_path):

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from part_synth.datasets.wild.video_file import VideoFile, find_videos
+from part_synth.datasets.video_reader import VideoReader, find_videos
 from tiny_wild import retime_mp4, ticks, turn_mp4, write_video
 
 
@@ -13,7 +13,7 @@ def video(tmp_path):
 
 
 def read(path, fps=None, max_side=4000):
-    file = VideoFile(path, fps, max_side)
+    file = VideoReader(path, fps, max_side)
     return list(file.frames()), file
 
 
@@ -74,15 +74,15 @@ def test_what_is_no_video_is_refused(tmp_path, video):
         ("cut.mp4", "cut short and its table of frames is missing"),
     ):
         with pytest.raises(ValueError, match=words):
-            VideoFile(tmp_path / name, None, 1000)
+            VideoReader(tmp_path / name, None, 1000)
     with pytest.raises(FileNotFoundError, match="There is no video"):
-        VideoFile(tmp_path / "none.mp4", None, 1000)
+        VideoReader(tmp_path / "none.mp4", None, 1000)
 
 
 def test_no_frames_and_tiny_frames_are_refused(tmp_path):
     write_video(tmp_path / "none.avi", seconds=0, codec="MJPG")
     with pytest.raises(ValueError, match=r"no frame that can be decoded|can't be read"):
-        VideoFile(tmp_path / "none.avi", None, 1000)
+        VideoReader(tmp_path / "none.avi", None, 1000)
     # The one encoder of OpenCV that takes frames of a pixel.
     fourcc = cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(tmp_path / "dot.avi"), fourcc, 10, (1, 1))
@@ -90,7 +90,7 @@ def test_no_frames_and_tiny_frames_are_refused(tmp_path):
         writer.write(np.zeros((1, 1, 3), np.uint8))
     writer.release()
     with pytest.raises(ValueError, match="have 1 x 1 px"):
-        VideoFile(tmp_path / "dot.avi", None, 1000)
+        VideoReader(tmp_path / "dot.avi", min_side=32)
 
 
 def test_a_truncated_file_gives_what_it_has(tmp_path):
@@ -99,7 +99,7 @@ def test_a_truncated_file_gives_what_it_has(tmp_path):
     data = path.read_bytes()
     # An AVI without its index at the end, and without its last frames.
     path.write_bytes(data[: len(data) // 2])
-    file = VideoFile(path, None, 1000)
+    file = VideoReader(path, None, 1000)
     frames = list(file.frames())
     assert 5 < len(frames) < 30
     assert not file.announced or "cut short" in " ".join(file.notes) or file.announced < 30

@@ -45,6 +45,19 @@ class Boxes:
         if self.person_ids is not None:
             self.person_ids = self.person_ids[order]
 
+    def of_frame(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The boxes of one frame.
+
+        Args:
+            number: Frame, from 0.
+
+        Returns:
+            (P, 5) boxes and scores, and (P,) int64 ids or None.
+        """
+        rows = slice(*np.searchsorted(self.frames, [number, number + 1]))
+        boxes = np.concatenate([self.boxes[rows], self.scores[rows, None]], axis=1)
+        return boxes, None if self.person_ids is None else self.person_ids[rows]
+
 
 def read_boxes(path: str | Path) -> Boxes:
     """Read boxes of people.

@@ -12,12 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from part_synth.datasets.video_capture import quiet_capture
-
 ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mts", ".ts")
-# px; in less nobody can be seen.
-_SMALLEST = 32
-_DEFAULT_FPS = 25.0
+DEFAULT_FPS = 25.0
+"""Taken where a file or camera does not tell its rate."""
 _FASTEST_FPS = 1000.0
 
 
@@ -38,18 +35,21 @@ class VideoFrame:
     scale: float
 
 
-class VideoFile:
+class VideoReader:
     """A video that is read as often as wanted, never as a whole.
 
     Args:
         path: Any file that OpenCV reads.
         fps: Frames per second to take at most; None takes every frame.
-        max_side: Larger frames are made smaller, until their longer side is so many px.
+        max_side: Larger frames are made smaller, until their longer side is so many px; None leaves
+            them as they are.
+        min_side: Smaller frames are refused, px.
 
     Attributes:
         size: (width, height) px of the frames that come out, upright.
         announced: Frames that the file says it has; 0 where it does not say.
-        rate: Frames per second that the file says it has.
+        decoded: Frames that could be decoded; None before the first reading to the end.
+        rate: Frames per second that the file says it has; of a variable rate the mean.
         notes: What is uncertain about the file, sentences.
 
     Raises:
@@ -57,29 +57,39 @@ class VideoFile:
         ValueError: It is no video, holds no frame, or its frames are too small.
     """
 
-    def __init__(self, path: str | Path, fps: float | None, max_side: int) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float | None = None,
+        max_side: int | None = None,
+        min_side: int = 1,
+    ) -> None:
         self.path = Path(path)
         self.notes: list[str] = []
-        if not self.path.is_file():
-            raise FileNotFoundError(f"There is no video {path}.")
+        self.decoded: int | None = None
         capture = self._open()
         rate = float(capture.get(cv2.CAP_PROP_FPS))
         self.announced = int(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0))
         good, first = capture.read()
         capture.release()
         if not good:
-            raise ValueError(f"The video {path} holds no frame that can be decoded.")
+            raise ValueError(
+                f"The video {path} holds no frame that can be decoded; record or copy it again."
+            )
         if not (np.isfinite(rate) and 0 < rate <= _FASTEST_FPS):
-            self.notes.append(f"The file does not tell its frame rate; {_DEFAULT_FPS:g} is taken.")
-            rate = _DEFAULT_FPS
+            self._note(
+                f"The video does not tell its frame rate ({rate:g}); {DEFAULT_FPS:g} frames per "
+                "second are taken."
+            )
+            rate = DEFAULT_FPS
         height, width = first.shape[:2]
-        if min(height, width) < _SMALLEST:
+        if min(height, width) < min_side:
             raise ValueError(
                 f"The frames of {path} have {width} x {height} px; people can be seen in "
-                f"{_SMALLEST} x {_SMALLEST} and more."
+                f"{min_side} x {min_side} and more."
             )
         self.rate = rate
-        self.scale = min(1.0, max_side / max(height, width))
+        self.scale = 1.0 if max_side is None else min(1.0, max_side / max(height, width))
         self.size = (max(round(width * self.scale), 1), max(round(height * self.scale), 1))
         self._period = 1 / rate if fps is None else max(1 / fps, 1e-9)
         self._every = fps is None
@@ -99,6 +109,16 @@ class VideoFile:
         finally:
             capture.release()
 
+    def count(self) -> int:
+        """Number of frames that can be decoded, without turning them into pictures."""
+        capture = self._open()
+        number = 0
+        while capture.grab():
+            number += 1
+        capture.release()
+        self._set_decoded(number)
+        return number
+
     def _frames(self, capture: cv2.VideoCapture) -> Iterator[VideoFrame]:
         number, first, last, wanted = 0, 0.0, 0.0, 0.0
         while capture.grab():
@@ -116,10 +136,14 @@ class VideoFile:
                 wanted = max(wanted + self._period, time + 0.5 * self._period)
                 yield VideoFrame(number, time, self._resized(image), self.scale)
             number += 1
+        self._set_decoded(number)
+
+    def _set_decoded(self, number: int) -> None:
+        self.decoded = number
         if number < self.announced:
             self._note(
-                f"The file announces {self.announced} frames, {number} can be decoded: it may be "
-                "cut short."
+                f"The video announces {self.announced} frames, {number} could be decoded: it may "
+                "be cut short."
             )
 
     def _resized(self, image: np.ndarray) -> np.ndarray:
@@ -132,14 +156,27 @@ class VideoFile:
             self.notes.append(sentence)
 
     def _open(self) -> cv2.VideoCapture:
-        capture = quiet_capture(self.path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"There is no video {self.path}.")
+        capture = _quiet_capture(self.path)
         if not capture.isOpened():
             raise ValueError(
                 f"{self.path} ({self.path.stat().st_size} bytes) can't be read as a video: it is "
-                "none, or it is cut short and its table of frames is missing."
+                "none, or it is cut short and its table of frames is missing. Copy or record it "
+                "again."
             )
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return capture
+
+
+def _quiet_capture(path: Path) -> cv2.VideoCapture:
+    """Open a video file with ffmpeg, without OpenCV's own words on the screen."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def find_videos(paths: list[str | Path]) -> list[Path]:

@@ -6,9 +6,8 @@ import torch
 from mmengine.config import Config
 from part_synth.apis import init_model, predict_people
 from part_synth.inferencer import PartSynthInferencer
-from part_synth.inferencer.people import Detector, Pose2D, boxes_around, resolve_model
 from part_synth.registry import MODELS
-from tiny_videos import pose_2d, write_video
+from tiny_videos import write_video
 
 BOTTOM_UP = """
 _base_ = ["pose2d.py"]
@@ -79,9 +78,9 @@ def test_an_image_model_needs_boxes_and_no_2d_model(image_model, tmp_path):
 
 @pytest.mark.parametrize("box", [[10, 8, 40, 40], [-20, -20, 30, 20], [50, 30, 90, 90]])
 def test_parts_lie_over_the_person(image_model, box, monkeypatch):
-    from part_synth.inferencer import people
+    from part_synth.inferencer import image_model as module
 
-    model = people.ImageModel(*image_model)
+    model = module.ImageModel(*image_model)
 
     def labelled(*arguments):
         (person,) = predict_people(*arguments)
@@ -89,7 +88,7 @@ def test_parts_lie_over_the_person(image_model, box, monkeypatch):
         person.part_labels[12:20, 12:20] = 2  # the middle quarter
         return [person]
 
-    monkeypatch.setattr(people, "predict_people", labelled)
+    monkeypatch.setattr(module, "predict_people", labelled)
     image = np.full((48, 64, 3), 250, np.uint8)
     painted = (model.paint_parts(image, np.array([box], float)) != image).any(-1)
     x, y = (np.array(box[:2]) + box[2:]) / 2
@@ -112,36 +111,3 @@ def test_an_image_model_with_boxes_and_nobody(image_model, tmp_path):
 def test_an_image_model_and_a_2d_model_are_one_too_many(image_model, pose2d):
     with pytest.raises(ValueError, match="image model, which needs no pose2d"):
         PartSynthInferencer(*image_model, **pose2d)
-
-
-def test_a_detector_keeps_people_alone(models):
-    image = np.full((48, 64, 3), 60, np.uint8)
-    image[10:30, 20:30] = 20, 20, 250
-    detector = Detector(models / "detector.py", models / "detector.pth")
-    found, nothing = detector.find([image, np.full((48, 64, 3), 60, np.uint8)])
-    np.testing.assert_allclose(found, [[20, 10, 30, 30, 0.9]], atol=1)
-    assert nothing.shape == (0, 5)
-    cars = Detector(models / "detector.py", models / "detector.pth", cat_ids=[2])
-    np.testing.assert_allclose(cars.find([image])[0], [[0, 0, 3, 3, 0.9]], atol=1)
-    strict = Detector(models / "detector.py", models / "detector.pth", score_thr=0.95)
-    assert len(strict.find([image])[0]) == 0
-
-
-def test_the_layout_is_that_of_the_data_set(models):
-    assert Pose2D(models / "pose2d.py", models / "pose2d.pth").layout == "coco"
-    other = Pose2D(models / "pose2d.py", models / "pose2d.pth", skeleton="h36m")
-    assert other.layout == "h36m"
-
-
-def test_boxes_lie_around_what_is_seen():
-    points = np.stack([pose_2d((20, 20)), pose_2d((30, 30))])
-    seen = np.ones((2, 17), bool)
-    seen[1] = False
-    boxes = boxes_around(points, seen)
-    assert (boxes[0, :2] < points[0].min(0)).all() and (boxes[0, 2:] > points[0].max(0)).all()
-    assert (boxes[1] == 0).all()
-
-
-def test_names_of_mmpose_are_known_and_their_weights_are_looked_at():
-    cfg, weights = resolve_model("human", None, "pose2d", "mmpose")
-    assert "model" in cfg and weights.startswith("https://")

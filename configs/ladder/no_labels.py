@@ -1,0 +1,41 @@
+# The ladder of supervision at one short budget, 4,000 steps of each rung, from random weights:
+# puppets alone first, then puppets in turn with what the rung adds. This rung adds what no label
+# is needed for.
+_base_ = ["../part_synth_synthetic.py"]
+
+# schedule
+max_epochs = 8
+train_cfg = dict(max_epochs=max_epochs)
+_schedule = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        convert_to_iter_based=True,
+        begin=0,
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+    ),
+]
+param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
+
+# hooks
+custom_hooks = [
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["puppet", "real"])],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
+]
+
+# model
+model = dict(
+    objectives=dict(
+        _delete_=True,
+        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
+        real=dict(type="part_synth.ReadingConsistency"),
+    ),
+)

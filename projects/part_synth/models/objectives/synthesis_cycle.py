@@ -1,0 +1,89 @@
+"""The cycle pose -> part maps -> image with somebody's looks -> encoder must return the pose."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from part_synth.registry import MODELS
+
+from .base import Objective, flat_frames
+
+
+@MODELS.register_module()
+class SynthesisCycle(Objective):
+    """Read pose and camera off synthesised images of unpaired poses (Kundu et al., CVPR 2020).
+
+    Unlike painted puppets these wear the looks of the people in the videos, and the decoder has
+    learned on real frames how people differ from puppets. The image gets no gradient: a decoder
+    that could be taught to make reading easy would hide a code in it.
+
+    Args:
+        painter: Config of the puppet painter; draws the cameras.
+        reading_loss: Config of the loss between encoding and known pose.
+        parts_loss: Config of the loss between the parts that the encoder's head reads and those
+            that were painted.
+        repeats: Poses for each real frame of the batch.
+        blur: Width of the template's edge, pixels.
+    """
+
+    def __init__(
+        self,
+        painter: dict | None = None,
+        reading_loss: dict | None = None,
+        parts_loss: dict | None = None,
+        repeats: int = 2,
+        blur: float = 1.0,
+        optimizers: tuple[str, ...] = ("encoder",),
+    ) -> None:
+        super().__init__(optimizers)
+        self.painter = MODELS.build(painter or {"type": "part_synth.PuppetPainter"})
+        self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
+        self.parts_loss = MODELS.build(parts_loss or {"type": "part_synth.PartReadingLoss"})
+        self.repeats = repeats
+        self.blur = blur
+
+    @torch.no_grad()
+    def _looks(self, model, images: Tensor, background: Tensor | None, frames: int):
+        encoding = model.encoder(images, background)
+        maps = model.render(model.decode(encoding), images.shape[-2:], blur=self.blur)
+        return model.appearance(images, maps, frames)
+
+    def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
+        """See :meth:`Objective.loss`."""
+        images, background = flat_frames(inputs)
+        looks = self._looks(model, images, background, inputs["image"].shape[1])
+        with torch.no_grad():
+            looks = type(looks)(*(x.repeat(self.repeats, 1, 1) for x in vars(looks).values()))
+            scenes = (images if background is None else background).repeat(self.repeats, 1, 1, 1)
+            joints_body = model.draw_unpaired_poses(len(scenes))
+            extended = model.puppet.extend_joints(joints_body)
+            camera = self.painter.draw_camera(extended)
+            in_camera = camera.rotate(extended)
+            maps = model.puppet(
+                camera.project(in_camera),
+                in_camera[..., 2],
+                camera.scale,
+                tuple(images.shape[-2:]),
+                blur=self.blur,
+                nearest=camera.nearest_depth(),
+            )
+            synthesized = model.decoder(maps, looks, scenes)
+            labels = synthesized.part_logits.argmax(1, keepdim=True).float()
+        known = None if background is None else scenes
+        encoding = model.encoder(synthesized.image.detach(), known)
+        decoded = model.decode(encoding)
+        joints_cam = camera.rotate(joints_body)
+        losses = self.reading_loss(
+            encoding,
+            decoded,
+            joints_cam=joints_cam,
+            points=camera.project(joints_cam),
+            joints_body=joints_body,
+            camera=camera,
+        )
+        if encoding.part_logits is not None:
+            small = F.interpolate(labels, encoding.part_logits.shape[-2:], mode="nearest-exact")
+            losses["loss_parts"] = self.parts_loss(encoding.part_logits, small[:, 0])
+        return losses
