@@ -1,9 +1,10 @@
 """Pose and parts of the people in a picture.
 
-    python demo/image_demo.py IMAGE CONFIG CHECKPOINT [--box LEFT TOP RIGHT BOTTOM]
+    python demo/image_demo.py IMAGE [CONFIG CHECKPOINT] [--box LEFT TOP RIGHT BOTTOM]
         [--background IMAGE] [--out PNG]
 
-Without a box the whole picture is taken as one person's box.
+Without a box the whole picture is taken as one person's box, without a config the model in the
+package is used.
 """
 
 import argparse
@@ -24,8 +25,8 @@ def main() -> None:
     """Predict and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("image")
-    parser.add_argument("config")
-    parser.add_argument("checkpoint")
+    parser.add_argument("config", nargs="?", help="config (default: the model in the package)")
+    parser.add_argument("checkpoint", nargs="?", help="its checkpoint")
     parser.add_argument(
         "--box",
         nargs=4,

@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("inputs", help="picture, folder of pictures, video, or webcam: 'webcam', 'webcam:1', 0")
-    add("--pose3d", help="config of a lifter or image model (default: the lifter in the package)")
+    add(
+        "--pose3d",
+        help="config of a lifter or image model, or the name of one in the package: lifter "
+        "(default) or part_synth_synthetic",
+    )
     add("--pose3d-weights", help="its checkpoint")
     add("--pose2d", help="config or name of a 2D model of mmpose")
     add("--pose2d-weights", help="its checkpoint")

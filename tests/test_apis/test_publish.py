@@ -1,7 +1,7 @@
 import pytest
 import torch
 from part_synth.apis import zoo
-from part_synth.apis.publish import publish_lifter
+from part_synth.apis.publish import publish_model
 from part_synth.apis.zoo import load_lifter
 from part_synth.registry import MODELS
 
@@ -31,7 +31,7 @@ def trained(tmp_path):
 
 def test_what_is_published_lifts_like_what_was_trained(trained, tmp_path, monkeypatch):
     config, checkpoint, model = trained
-    publish_lifter(config, checkpoint, tmp_path / "zoo" / "lifter")
+    publish_model(config, checkpoint, tmp_path / "zoo" / "lifter")
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")
     published = load_lifter()
     points = torch.randn(5, 3, 17, 2)
@@ -52,4 +52,4 @@ def test_weights_beyond_half_precision_are_refused(trained, tmp_path):
         model.lifter.net[0].weight[0, 0] = 1e6
     torch.save({"meta": {}, "state_dict": model.state_dict()}, checkpoint)
     with pytest.raises(ValueError, match=r"lifter\.net\.0\.weight can't be written in half"):
-        publish_lifter(config, checkpoint, tmp_path / "out")
+        publish_model(config, checkpoint, tmp_path / "out")

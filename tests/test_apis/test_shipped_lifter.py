@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 from part_synth.apis import lift
-from part_synth.apis.zoo import ZOO, shipped_lifter
+from part_synth.apis.zoo import ZOO, shipped_model
 from part_synth.datasets.synthetic.motions import make_motion
 from part_synth.datasets.virtual_cameras import human36m_like_rig, look_through
 from part_synth.evaluation.functional import depth_flip_share, n_mpjpe, p_mpjpe
@@ -22,7 +22,7 @@ def clip():
 
 
 def test_it_is_small_and_says_where_it_comes_from():
-    config, weights = shipped_lifter()
+    config, weights = shipped_model("lifter")
     assert weights.stat().st_size < 20e6
     said = yaml.safe_load((ZOO / "lifter" / "metafile.yml").read_text())
     assert {"training_data", "command", "seed", "commit", "date", "metrics"} <= set(said)

@@ -256,7 +256,7 @@ def test_models_that_do_something_else_are_refused(model, tmp_path):
         load_synthesizer((config, checkpoint))
 
 
-def test_without_a_shipped_model_the_flags_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr("part_synth.apis.synthesis.ZOO", tmp_path)
-    with pytest.raises(FileNotFoundError, match="--config CONFIG --checkpoint CHECKPOINT"):
+def test_without_a_shipped_model_it_is_said_how_to_train_one(monkeypatch, tmp_path):
+    monkeypatch.setattr("part_synth.apis.zoo.ZOO", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"is not there: .*train\.py configs/part_synth"):
         load_synthesizer()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from part_synth.apis import zoo
-from part_synth.apis.zoo import frame_interval, load_lifter, shipped_lifter
+from part_synth.apis.zoo import frame_interval, load_lifter, shipped_model
 from part_synth.registry import MODELS
 
 CONFIG = """
@@ -55,7 +55,7 @@ def test_a_missing_model_says_what_and_where_and_how(tmp_path, monkeypatch):
     write_model(tmp_path / "lifter")
     (tmp_path / "lifter" / "weights.pth").unlink()
     with pytest.raises(FileNotFoundError, match=r"not there: no \S*weights\.pth\. "):
-        shipped_lifter()
+        shipped_model("lifter")
 
 
 def test_checkpoints_of_a_training_run(tmp_path):

@@ -135,9 +135,12 @@ def test_mistakes(demo, capfd, arguments, message):
 
 
 def test_wrong_models(demo, capfd, monkeypatch, tmp_path):
-    monkeypatch.setattr("part_synth.apis.synthesis.ZOO", tmp_path)
+    monkeypatch.setattr("part_synth.apis.zoo.ZOO", tmp_path)
     rows = [
-        ([], "no trained model of its own for synthesis .*--config CONFIG --checkpoint"),
+        (
+            [],
+            "own model part_synth_synthetic is not there: .*train.py configs/part_synth",
+        ),
         (["--config", TINY_CONFIG], "--config and --checkpoint belong together"),
         (["--config", "{in}/tiny_synthesis.py", "--checkpoint", "{in}/a.png"], "not a torch check"),
     ]

@@ -95,3 +95,17 @@ def test_dotted_paths_and_paramwise_settings():
 def test_errors_name_the_culprit(cfg, words):
     with pytest.raises(ValueError, match=words):
         build(**cfg)
+
+
+def test_optimisers_may_share_modules_when_told_to():
+    cfg = {
+        "allow_shared": True,
+        "one": {"modules": ["encoder", "puppet"], "optimizer": ADAM},
+        "two": {"modules": ["encoder", "decoder"], "optimizer": ADAM},
+    }
+    model = Model()
+    wrappers = MultiOptimWrapperConstructor(cfg)(model)
+    shared = parameters_of(wrappers["one"]) & parameters_of(wrappers["two"])
+    assert shared == {id(p) for p in model.encoder.parameters()}
+    with pytest.raises(ValueError, match=r"puppet\.\w+ belongs to no optimiser"):
+        MultiOptimWrapperConstructor({**cfg, "one": cfg["two"]})(model)

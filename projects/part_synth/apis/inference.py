@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from part_synth.apis.config import load_config
 from part_synth.apis.devices import to_device
+from part_synth.apis.zoo import IMAGE_MODEL, shipped_model
 from part_synth.datasets.transforms import crop_square
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.geometry import H36M17, PART_NAMES
@@ -50,12 +51,15 @@ class PersonPose:
 
 
 def init_model(
-    config: str | Path | Config, checkpoint: str | Path, device: str = "cpu"
+    config: str | Path | Config | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
 ) -> nn.Module:
     """Build a model from its config and load its weights.
 
     Args:
-        config: Config of the model, or its file.
+        config: Config of the model, or its file; None, without a checkpoint too, takes the image
+            model in the package.
         checkpoint: Checkpoint that ``tools/train.py`` wrote.
         device: Where to run.
 
@@ -64,8 +68,16 @@ def init_model(
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The checkpoint belongs to another model, or there is no such device here.
+        ValueError: The checkpoint belongs to another model, only one of config and checkpoint is
+            given, or there is no such device here.
     """
+    if (config is None) != (checkpoint is None):
+        raise ValueError(
+            "Give both the config and the checkpoint of a model, or neither for the one in the "
+            "package."
+        )
+    if config is None:
+        config, checkpoint = shipped_model(IMAGE_MODEL)
     cfg = config if isinstance(config, Config) else load_config(str(config))
     check_checkpoint_file(str(checkpoint))
     if DefaultScope.get_current_instance() is None:

@@ -22,11 +22,8 @@ from part_synth.apis.synthesis_inputs import (
     to_images,
 )
 from part_synth.apis.target_poses import PersonLooks, TargetPoses
-from part_synth.apis.zoo import ZOO
 from part_synth.datasets.transforms import crop_square
 from part_synth.models.novel_images import paint, to_bytes
-
-_SHIPPED = "part_synth_synthetic"
 
 
 @dataclass
@@ -68,16 +65,7 @@ def load_synthesizer(
         FileNotFoundError: A file is missing.
         ValueError: The checkpoint does not fit the config, or the model does something else.
     """
-    if model is None:
-        folder = ZOO / _SHIPPED
-        model = (folder / "config.py", folder / "weights.pth")
-        if not all(file.is_file() for file in model):
-            raise FileNotFoundError(
-                f"The package has no trained model of its own for synthesis ({folder} is not "
-                "there). Train one with `python tools/train.py configs/part_synth_synthetic.py` "
-                "and name it with --config CONFIG --checkpoint CHECKPOINT."
-            )
-    loaded = init_model(*model, device=device)
+    loaded = init_model(*(model or (None, None)), device=device)
     check_synthesizer(loaded)
     return loaded
 

@@ -29,29 +29,37 @@ _READ_ERRORS = (
     IndexError,
     KeyError,
 )
-_HOW_TO_TRAIN = (
-    "Train one with `python tools/train.py configs/lifter_cmu.py` and name its config and "
-    "checkpoint, model=(CONFIG, CHECKPOINT)"
-)
+# The models in the package, and what trains one like it.
+LIFTER = "lifter"
+IMAGE_MODEL = "part_synth_synthetic"
+_TRAINED_BY = {
+    LIFTER: "configs/lifter_cmu.py",
+    IMAGE_MODEL: "configs/part_synth_synthetic.py",
+}
+
+SHIPPED = tuple(_TRAINED_BY)
 
 
-def shipped_lifter() -> tuple[Path, Path]:
-    """Config and weights of the lifter in the package, ``zoo/lifter/``.
+def shipped_model(name: str) -> tuple[Path, Path]:
+    """Config and weights of a model in the package, in a folder ``zoo/NAME/``.
 
-    The folder holds ``config.py`` (``model``, and ``interval``, the seconds between the frames that
-    a lifter of several frames reads), ``weights.pth`` (a state dict, half precision) and
-    ``metafile.yml`` (what it was trained on).
+    The folder holds ``config.py`` (``model`` and what inference needs to know beside it),
+    ``weights.pth`` (a state dict, half precision) and ``metafile.yml`` (what it was trained on).
+
+    Args:
+        name: ``LIFTER`` or ``IMAGE_MODEL``.
 
     Raises:
         FileNotFoundError: A file is missing; the message says which and how to train a model.
     """
-    folder = ZOO / "lifter"
+    folder = ZOO / name
     files = (folder / "config.py", folder / "weights.pth")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise FileNotFoundError(
-            f"The package's own lifter is not there: no {' and no '.join(missing)}. Install the "
-            f"whole package, which holds it. {_HOW_TO_TRAIN}."
+            f"The package's own model {name} is not there: no {' and no '.join(missing)}. Install "
+            "the whole package, which holds it. Or train one with `python tools/train.py "
+            f"{_TRAINED_BY[name]}` and name its config and checkpoint."
         )
     return files
 
@@ -87,7 +95,7 @@ def load_lifter(
 
         return OnnxLifter(model, device)
     if model is None:
-        config, checkpoint = shipped_lifter()
+        config, checkpoint = shipped_model(LIFTER)
     elif isinstance(model, tuple | list) and len(model) == 2:
         config, checkpoint = (Path(part).expanduser() for part in model)
     else:

@@ -25,7 +25,8 @@ class MultiOptimWrapperConstructor:
         optim_wrapper_cfg (dict): Optimiser name -> config of its wrapper: ``optimizer``, and
             optionally ``modules``, ``paramwise_cfg``, ``type``, ``clip_grad`` ... The keys
             ``type``, ``clip_grad``, ``accumulative_counts``, ``loss_scale`` and ``dtype`` beside
-            them are defaults of all wrappers.
+            them are defaults of all wrappers. ``allow_shared=True`` lets several optimisers have
+            the same parameters, each with moments of its own: an optimiser for each loss.
         paramwise_cfg (dict, optional): Default ``paramwise_cfg`` of all optimisers.
 
     Example:
@@ -39,6 +40,7 @@ class MultiOptimWrapperConstructor:
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         cfg = copy.deepcopy(dict(optim_wrapper_cfg))
         self.defaults = {key: cfg.pop(key) for key in SHARED_KEYS if key in cfg}
+        self.allow_shared = cfg.pop("allow_shared", False)
         if paramwise_cfg is not None:
             self.defaults["paramwise_cfg"] = paramwise_cfg
         if not cfg:
@@ -69,7 +71,7 @@ class MultiOptimWrapperConstructor:
         """
         model = unwrap(model)
         wrappers = {name: self._build(model, name, cfg) for name, cfg in self.entries.items()}
-        _check_cover(model, wrappers)
+        _check_cover(model, wrappers, self.allow_shared)
         return OptimWrapperDict(**wrappers)
 
     def _build(self, model: nn.Module, name: str, entry: dict):
@@ -101,8 +103,8 @@ def _submodule(model: nn.Module, path: str, name: str) -> nn.Module:
     return module
 
 
-def _check_cover(model: nn.Module, wrappers: dict) -> None:
-    """Raise unless every trainable parameter belongs to exactly one optimiser."""
+def _check_cover(model: nn.Module, wrappers: dict, allow_shared: bool) -> None:
+    """Raise unless every trainable parameter belongs to one optimiser, or to several if allowed."""
     owners: dict[int, list[str]] = {}
     for name, wrapper in wrappers.items():
         for group in wrapper.optimizer.param_groups:
@@ -110,10 +112,11 @@ def _check_cover(model: nn.Module, wrappers: dict) -> None:
                 owners.setdefault(id(parameter), []).append(name)
     for name, parameter in model.named_parameters():
         found = owners.get(id(parameter), [])
-        if len(found) > 1:
+        if len(found) > 1 and not allow_shared:
             raise ValueError(
                 f"Parameter {name} belongs to several optimisers ({', '.join(found)}); "
-                "list its submodule in one of them only."
+                "list its submodule in one of them only, or set allow_shared=True for an optimiser "
+                "per loss."
             )
         if parameter.requires_grad and not found:
             raise ValueError(

@@ -11,6 +11,7 @@ import torch
 from rich.progress import MofNCompleteColumn, Progress
 
 from part_synth.apis import load_config, load_lifter
+from part_synth.apis.zoo import SHIPPED, shipped_model
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.outputs import PoseSequence, check_out_dir
 from part_synth.people import WHOLE_FRAME, WholeFrame
@@ -38,8 +39,8 @@ class PartSynthInferencer:
     that a lifter of several frames sees the future too. No frames are kept.
 
     Args:
-        pose3d: Config of a lifter, or of an image model of this project; None = the lifter in the
-            package.
+        pose3d: Config of a lifter, or of an image model of this project; or the name of a model in
+            the package, 'lifter' or 'part_synth_synthetic'; None = 'lifter'.
         pose3d_weights: Its checkpoint.
         pose2d: Config (or name) of a 2D model of mmpose; not needed with a file of keypoints or an
             image model.
@@ -111,10 +112,12 @@ class PartSynthInferencer:
             if weights is not None:
                 raise ValueError("pose3d_weights is given without pose3d, the config it is of.")
             return load_lifter(None, self.device), None
+        if weights is None and str(config) in SHIPPED:
+            config, weights = shipped_model(str(config))
         if weights is None:
             raise ValueError(
-                "pose3d is given without a checkpoint; give pose3d_weights=FILE, or leave both out "
-                "for the lifter in the package."
+                "pose3d is given without a checkpoint; give pose3d_weights=FILE, or name a model "
+                f"in the package: {' or '.join(SHIPPED)}."
             )
         cfg = load_config(str(config))
         check_checkpoint_file(str(weights))

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 from part_synth.registry import MODELS
 
-from .part_map_head import NUM_MOMENTS, part_moments
-
 
 @dataclass
 class JointFeatures:
@@ -99,8 +97,7 @@ class JointFeatureEncoder(BaseModule):
         use_background: Show the backbone the difference to the static camera's background beside
             the image (6 channels). Zero differences stand for an unknown background.
         part_head: Config of the head that reads part maps off the picture, see
-            :class:`~part_synth.models.part_map_head.PartMapHead`; None = no such head. Where the
-            parts lie is shown to the trunk, beside the joints.
+            :class:`~part_synth.models.part_map_head.PartMapHead`; None = no such head.
         background_dropout: Share of training images whose background is withheld, so that the
             encoder works without one too.
     """
@@ -146,12 +143,9 @@ class JointFeatureEncoder(BaseModule):
         )
         self.local = nn.Linear(pyramid_channels, local_channels)
         self.part_head = None if part_head is None else MODELS.build(part_head)
-        part_features = 0 if part_head is None else NUM_MOMENTS * self.part_head.num_parts
         # Spatial layout is kept: 2x2 average cells, not one.
         self.trunk = nn.Sequential(
-            nn.Linear(
-                4 * global_channels + (3 + local_channels) * num_joints + part_features, hidden
-            ),
+            nn.Linear(4 * global_channels + (3 + local_channels) * num_joints, hidden),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
@@ -188,10 +182,7 @@ class JointFeatureEncoder(BaseModule):
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
         # Places and depths are read without gradient: what ties both readings is a loss.
         local = torch.relu(self.local(local)).flatten(1)
-        read = [cells, local, heat.detach()]
-        part_logits = None
-        if self.part_head is not None:
-            part_logits = self.part_head(pyramid, images)
-            read.append(part_moments(part_logits.detach()))
-        hidden = self.trunk(torch.cat([x.to(cells.dtype) for x in read], dim=1))
+        parts = (cells, local.to(cells.dtype), heat.detach().to(cells.dtype))
+        hidden = self.trunk(torch.cat(parts, dim=1))
+        part_logits = None if self.part_head is None else self.part_head(pyramid, images)
         return JointFeatures(hidden, heat_points, heat_depths, heat_logits, part_logits)

@@ -22,8 +22,8 @@ from part_synth.registry import MODELS
 class PartMapHead(BaseModule):
     """Part logits at half the image's resolution.
 
-    The pyramid knows the body but is coarse (limbs are as wide as its cells); two convolutions of
-    the image itself say where outlines run.
+    The pyramid knows the body but is coarse (limbs are as wide as its cells); a convolution of the
+    image itself says where outlines run.
 
     Args:
         in_channels: C.
@@ -38,8 +38,8 @@ class PartMapHead(BaseModule):
         in_channels: int = 64,
         image_channels: int = 3,
         num_parts: int = 14,
-        detail_channels: int = 24,
-        hidden: int = 48,
+        detail_channels: int = 16,
+        hidden: int = 32,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -49,11 +49,11 @@ class PartMapHead(BaseModule):
             nn.GroupNorm(4, detail_channels),
             nn.ReLU(inplace=True),
         )
+        # Before the maps are enlarged: a convolution there costs a fraction of one behind.
+        self.reduce = nn.Conv2d(in_channels, hidden, 1)
         self.fuse = nn.Sequential(
-            nn.Conv2d(in_channels + detail_channels, hidden, 3, 1, 1),
+            nn.Conv2d(hidden + detail_channels, hidden, 3, 1, 1),
             nn.GroupNorm(4, hidden),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, hidden, 3, 1, 1),
             nn.ReLU(inplace=True),
         )
         self.classify = nn.Conv2d(hidden, num_parts + 1, 1)
@@ -70,38 +70,6 @@ class PartMapHead(BaseModule):
         """
         detail = self.detail(images)
         coarse = F.interpolate(
-            pyramid, size=detail.shape[-2:], mode="bilinear", align_corners=False
+            self.reduce(pyramid), size=detail.shape[-2:], mode="bilinear", align_corners=False
         )
         return self.classify(self.fuse(torch.cat([coarse, detail], dim=1))).float()
-
-
-# Share of the crop, centre x and y, spread along x and y.
-NUM_MOMENTS = 5
-
-
-def part_moments(logits: Tensor) -> Tensor:
-    """How much of the crop each part takes, where it lies and how far it spreads.
-
-    Args:
-        logits: (B, P + 1, h, w), background first.
-
-    Returns:
-        (B, NUM_MOMENTS * P): the square root of the share, and in crop half-widths the centre and
-        the standard deviations, of every part; a part that is not seen lies in the middle.
-    """
-    height, width = logits.shape[-2:]
-    # Half precision would round places to a 256th of the crop.
-    with torch.autocast(logits.device.type, enabled=False):
-        shares = logits.float().softmax(1)[:, 1:]
-        mass = shares.mean((-1, -2))
-        xs = (torch.arange(width, device=logits.device) + 0.5) * (2 / width) - 1
-        ys = (torch.arange(height, device=logits.device) + 0.5) * (2 / height) - 1
-        # A cell's worth of mass at the middle stands for a part that is hardly seen.
-        total = mass + 1 / (height * width)
-        moments = [mass.sqrt()]
-        for profile, places in ((shares.mean(-2), xs), (shares.mean(-1), ys)):
-            profile = profile / profile.shape[-1]
-            centre = profile @ places / total
-            spread = profile @ places.square() / total - centre.square()
-            moments += [centre, spread.clamp_min(0).sqrt()]
-    return torch.cat(moments, dim=1)

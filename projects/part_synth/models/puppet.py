@@ -200,6 +200,7 @@ class Puppet(BaseModule):
         size: tuple[int, int],
         blur: float = 1.0,
         radius_factors: Tensor | None = None,
+        outline: Tensor | None = None,
         details: bool = False,
         nearest: Tensor | None = None,
     ) -> PartMaps:
@@ -212,6 +213,7 @@ class Puppet(BaseModule):
             size: (H, W) of the maps.
             blur: Width of the template's edge, in map pixels.
             radius_factors: (B, C) factors on the radii, for puppets of varied build.
+            outline: (B, 1, H, W) factor on the radii by place, for outlines that no capsule has.
             details: Fill ``shade``, ``position`` and ``lateral`` too.
             nearest: (B,) depth of the camera's near plane, metres, see
                 ``CropCamera.nearest_depth``. What lies before it is not drawn: limbs are cut off
@@ -256,6 +258,8 @@ class Puppet(BaseModule):
         dx = (xs - sx[..., None])[:, :, None, :] - t * axis[..., 0, None, None]
         dy = (ys - sy[..., None])[:, :, :, None] - t * axis[..., 1, None, None]
         radius = radii[..., 0, None, None] + t * (radii[..., 1] - radii[..., 0])[..., None, None]
+        if outline is not None:
+            radius = radius * outline
         distance = (dx * dx + dy * dy + (0.05 * step) ** 2).sqrt()
         logits = (radius - distance) / (blur * step)
         depth = depth_start[..., None, None] + t * (depth_end - depth_start)[..., None, None]

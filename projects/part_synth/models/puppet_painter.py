@@ -75,6 +75,9 @@ class PuppetPainter(BaseModule):
         fully_random: Share of capsules with a colour of their own.
         build_std: Standard deviation of the log factor on all radii.
         radius_std: Standard deviation of the log factor on each capsule's radius.
+        joint_std: Standard deviation of where a capsule's end lies about its joint, metres:
+            people's flesh and clothes do not lie evenly about their joints.
+        outline_std: Standard deviation of the log factor on all radii from place to place.
         blur: Range of the outline's width, pixels.
         noise: Largest standard deviation of pixel noise.
         shadow: Largest darkness of the shadow under the feet.
@@ -90,6 +93,8 @@ class PuppetPainter(BaseModule):
         fully_random: float = 0.06,
         build_std: float = 0.13,
         radius_std: float = 0.12,
+        joint_std: float = 0.0,
+        outline_std: float = 0.0,
         blur: tuple[float, float] = (0.25, 0.6),
         noise: float = 0.02,
         shadow: float = 0.6,
@@ -104,6 +109,8 @@ class PuppetPainter(BaseModule):
         self.fully_random = fully_random
         self.build_std = build_std
         self.radius_std = radius_std
+        self.joint_std = joint_std
+        self.outline_std = outline_std
         self.blur = blur
         self.noise = noise
         self.shadow = shadow
@@ -192,6 +199,14 @@ class PuppetPainter(BaseModule):
         painted = torch.where(free, rand(batch, len(puppet.capsules), 3), painted)
         return (painted * (1 + 0.08 * torch.randn(painted.shape, device=like.device))).clamp(0, 1)
 
+    def draw_outline(self, batch: int, size: tuple[int, int], like: Tensor) -> Tensor | None:
+        """Smooth factor (B, 1, H, W) on the radii, a sixth of the crop wide; None for none."""
+        if self.outline_std <= 0:
+            return None
+        field = torch.randn(batch, 1, 12, 12, device=like.device, dtype=like.dtype)
+        field = F.interpolate(field, size, mode="bicubic", align_corners=False)
+        return (self.outline_std * field).exp()
+
     def shade(self, maps: PartMaps) -> Tensor:
         """Light (B, 1, H, W) on the visible capsules, and texture, as a factor on colours."""
         batch, height, width = maps.foreground.shape
@@ -261,14 +276,17 @@ class PuppetPainter(BaseModule):
         # Loose hair and clothes are thicker more often than limbs are thinner than their flesh.
         factors = torch.exp(build + 0.5 * (single + single[:, puppet.mirror]))
         blur = float(_uniform((1,), *self.blur, joints_body))
+        size = tuple(backgrounds.shape[-2:])
+        in_camera = in_camera + self.joint_std * torch.randn_like(in_camera)
         points = camera.project(in_camera)
         maps = puppet(
             points,
             in_camera[..., 2],
             camera.scale,
-            tuple(backgrounds.shape[-2:]),
+            size,
             blur=blur,
             radius_factors=factors,
+            outline=self.draw_outline(batch, size, like=factors),
             details=True,
             nearest=camera.nearest_depth(),
         )

@@ -1,7 +1,7 @@
-"""Put a trained lifter into the package: its config, half precision weights and a metafile.
+"""Put a trained model into the package: its config, half precision weights and a metafile.
 
-python tools/publish_lifter.py CONFIG CHECKPOINT --results metrics.json --data "..." \
-        --command "..." --seed 0 [--out projects/part_synth/zoo/lifter]
+python tools/publish_model.py CONFIG CHECKPOINT --out projects/part_synth/zoo/NAME \
+        --results metrics.json --test-data "..." --data "..." --command "..." --seed 0
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from part_synth.apis import ConfigError
 from part_synth.apis.cli import run_tool
-from part_synth.apis.publish import publish_lifter
+from part_synth.apis.publish import publish_model
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--commit", default="", help="commit that it was trained at")
     parser.add_argument("--date", default=datetime.date.today().isoformat())
-    parser.add_argument("--out", default="projects/part_synth/zoo/lifter")
+    parser.add_argument("--out", required=True, help="folder, named as the model")
     args = parser.parse_args()
 
     try:
@@ -38,7 +38,7 @@ def main() -> None:
     except (OSError, ValueError) as error:
         raise ConfigError(f"--results {args.results} can't be read as JSON: {error}") from error
     metafile = {
-        "name": "lifter",
+        "name": Path(args.out).name,
         "config": Path(args.config).name,
         "training_data": args.data,
         "command": args.command,
@@ -48,7 +48,7 @@ def main() -> None:
         "metrics_on": args.test_data,
         "metrics": {name: round(float(v), 2) for name, v in metrics.items() if "/" not in name},
     }
-    out = publish_lifter(args.config, args.checkpoint, args.out)
+    out = publish_model(args.config, args.checkpoint, args.out)
     (out / "metafile.yml").write_text(yaml.safe_dump(metafile, sort_keys=False, width=100))
 
 
