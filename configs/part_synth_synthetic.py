@@ -36,10 +36,14 @@ param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
-    # The encoder learns the puppet alone first; then puppets and real frames take turns.
+    # The encoder learns the puppet alone first; then puppets, real frames and synthesised images
+    # take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=12, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+        phases=[
+            dict(until=12, cycle=["puppet"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+        ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
@@ -60,6 +64,13 @@ model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
         puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
-        synthesis=dict(type="part_synth.NovelImageSynthesis"),
+        # Real frames teach the decoder to paint; that they pull the pose too made it worse.
+        synthesis=dict(
+            type="part_synth.NovelImageSynthesis",
+            train_pose=False,
+            optimizers=("synthesizer",),
+        ),
+        cycle=dict(type="part_synth.SynthesisCycle"),
+        consistency=dict(type="part_synth.ReadingConsistency"),
     ),
 )

@@ -44,7 +44,7 @@ def test_images_and_what_belongs_to_them(puppet):
 
 
 def test_camera_projects_the_pose_to_where_the_puppet_is(puppet):
-    puppets = PuppetPainter()(puppet, POSES, backgrounds())
+    puppets = PuppetPainter(joint_std=0, outline_std=0)(puppet, POSES, backgrounds())
     camera, joints, maps = puppets.camera, puppets.joints_body, puppets.maps
     on_joints = sample_at(maps.foreground, places(camera, joints)[:, LIMBS])
     assert on_joints.min() > 0.5
@@ -221,3 +221,37 @@ def test_build_varies_but_alike_on_both_sides(puppet, monkeypatch):
         for j, twin in enumerate(puppet.capsules):
             if (twin.start, twin.part) == other:
                 torch.testing.assert_close(factor[:, i], factor[:, j])
+
+
+def shape_only(joint_std=0.0, outline_std=0.0):
+    """A painter whose puppets are even but for what is asked for."""
+    return PuppetPainter(
+        build_std=0.0, radius_std=0.0, joint_std=joint_std, outline_std=outline_std, blur=(0.4, 0.4)
+    )
+
+
+@pytest.mark.parametrize("option", [{"joint_std": 0.03}, {"outline_std": 0.3}])
+def test_uneven_puppets_keep_their_pose_and_change_their_outline(puppet, option):
+    torch.manual_seed(1)
+    even = shape_only()(puppet, POSES, backgrounds())
+    torch.manual_seed(1)
+    uneven = shape_only(**option)(puppet, POSES, backgrounds())
+    # What is drawn before the shape is the same: poses, cameras.
+    torch.testing.assert_close(even.joints_body, uneven.joints_body)
+    torch.testing.assert_close(even.camera.azimuth, uneven.camera.azimuth)
+    one, two = even.maps.foreground > 0.5, uneven.maps.foreground > 0.5
+    overlap = (one & two).sum() / (one | two).sum()
+    assert 0.6 < overlap < 0.95
+    # The truth is still where the person is.
+    joints = places(uneven.camera, uneven.joints_body)[:, LIMBS]
+    assert sample_at(uneven.maps.foreground, joints).mean() > 0.85
+
+
+def test_outline_factors_vary_smoothly_about_one():
+    torch.manual_seed(0)
+    field = PuppetPainter(outline_std=0.2).draw_outline(64, (48, 40), torch.zeros(1))
+    assert field.shape == (64, 1, 48, 40)
+    assert abs(float(field.log().mean())) < 0.01
+    assert 0.1 < float(field.log().std()) < 0.25
+    assert (field.diff(dim=-1).abs().mean() / field.std()) < 0.5
+    assert PuppetPainter(outline_std=0).draw_outline(4, (8, 8), torch.zeros(1)) is None

@@ -179,3 +179,14 @@ def test_what_fools_the_critic_leaves_it_alone():
     poses.grad = None
     losses["loss_critic"].backward()
     assert poses.grad is None
+
+
+def test_pictures_can_train_the_painter_alone(trained, batch):
+    objective = NovelImageSynthesis(train_pose=False, optimizers=("synthesizer",))
+    losses = objective.loss(trained, floats(batch), [Sealed()] * 2)
+    names = {"loss_reconstruction", "loss_flat", "loss_segmentation", "pose_spread_mm"}
+    assert set(losses) == names
+    sum(losses[name] for name in names - {"pose_spread_mm"}).backward()
+    assert trained.decoder.to_colour.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for p in trained.encoder.parameters())
+    assert trained.puppet.log_radii.grad is None

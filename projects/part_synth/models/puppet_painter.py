@@ -93,8 +93,8 @@ class PuppetPainter(BaseModule):
         fully_random: float = 0.06,
         build_std: float = 0.13,
         radius_std: float = 0.12,
-        joint_std: float = 0.0,
-        outline_std: float = 0.0,
+        joint_std: float = 0.03,
+        outline_std: float = 0.25,
         blur: tuple[float, float] = (0.25, 0.6),
         noise: float = 0.02,
         shadow: float = 0.6,
@@ -277,7 +277,8 @@ class PuppetPainter(BaseModule):
         factors = torch.exp(build + 0.5 * (single + single[:, puppet.mirror]))
         blur = float(_uniform((1,), *self.blur, joints_body))
         size = tuple(backgrounds.shape[-2:])
-        in_camera = in_camera + self.joint_std * torch.randn_like(in_camera)
+        if self.joint_std > 0:
+            in_camera = in_camera + self.joint_std * torch.randn_like(in_camera)
         points = camera.project(in_camera)
         maps = puppet(
             points,

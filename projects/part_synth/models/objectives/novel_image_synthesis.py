@@ -41,6 +41,8 @@ class NovelImageSynthesis(Objective):
             :class:`~part_synth.models.losses.pose_adversary.UnpairedPoseAdversary` for its
             optimiser.
         blur: Width of the template's edge in pixels.
+        train_pose: False takes poses as they are read: the pictures train the painter alone. Losses
+            that only concern the pose are left out then.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class NovelImageSynthesis(Objective):
         perceptual: dict | None = None,
         adversary: dict | None = None,
         blur: float = 1.0,
+        train_pose: bool = True,
         optimizers: tuple[str, ...] = ("encoder", "synthesizer"),
     ) -> None:
         super().__init__(optimizers)
@@ -72,6 +75,7 @@ class NovelImageSynthesis(Objective):
         self.perceptual = build(perceptual)
         self.adversary = build(adversary)
         self.blur = blur
+        self.train_pose = train_pose
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`; groups must hold at least two frames."""
@@ -82,21 +86,23 @@ class NovelImageSynthesis(Objective):
                 "set num_frames=2 or more in the VideoPairDataset"
             )
         images, background = flat_frames(inputs)
-        encoding = model.encoder(images, background)
-        decoded = model.decode(encoding)
-        maps = model.render(decoded, images.shape[-2:], blur=self.blur)
-        losses = {
-            **self._compare_parts(encoding, maps, images, background),
-            **self._compare_images(model, maps, images, background, frames),
-        }
+        with torch.set_grad_enabled(self.train_pose and torch.is_grad_enabled()):
+            encoding = model.encoder(images, background)
+            decoded = model.decode(encoding)
+            maps = model.render(decoded, images.shape[-2:], blur=self.blur)
+        losses = self._compare_images(model, maps, images, background, frames)
+        spread = decoded["joints_body"].detach().std(0).mean()
+        losses["pose_spread_mm"] = 1000 * spread
+        if not self.train_pose:
+            return losses
+        losses.update(self._compare_parts(encoding, maps, images, background))
         if self.tie is not None:
             depths = decoded["joints_cam"][..., 2]
             losses["loss_tie"] = self.tie(encoding, decoded["points"], depths)
         if self.adversary is not None:
             unpaired = model.draw_unpaired_poses(len(images))
             losses.update(self.adversary(decoded["joints_body"], unpaired))
-        spread = decoded["joints_body"].detach().std(0).mean()
-        return {**losses, "pose_spread_mm": 1000 * spread}
+        return losses
 
     def _compare_parts(self, encoding, maps, images, background) -> dict[str, Tensor]:
         """Losses between the puppet, the head's reading and the background difference."""
