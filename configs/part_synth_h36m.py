@@ -7,10 +7,4 @@ _base_ = [
 ]
 
 # model
-model = dict(
-    unpaired_poses={{_base_.unpaired_poses}},
-    objectives=dict(
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=32),
-        synthesis=dict(type="part_synth.NovelImageSynthesis"),
-    ),
-)
+model = dict(unpaired_poses={{_base_.unpaired_poses}})

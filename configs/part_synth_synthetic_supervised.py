@@ -12,7 +12,11 @@ custom_hooks = [
 ]
 
 # model
-model = dict(objectives=dict(_delete_=True, supervised=dict(type="part_synth.SupervisedPose")))
+model = dict(
+    # Nothing here teaches it parts: they are those of the puppet, as the decoder gives them.
+    encoder=dict(part_head=None),
+    objectives=dict(_delete_=True, supervised=dict(type="part_synth.SupervisedPose")),
+)
 
 # loaders
 # As many images per step as the label-free run has puppets.

@@ -18,16 +18,13 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=10000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=20, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+        phases=[
+            dict(until=20, cycle=["puppet"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+        ],
     ),
     dict(type="EMAHook", momentum=0.001, priority="NORMAL"),
 ]
 
 # model
-model = dict(
-    unpaired_poses={{_base_.unpaired_poses}},
-    objectives=dict(
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=32),
-        synthesis=dict(type="part_synth.NovelImageSynthesis"),
-    ),
-)
+model = dict(unpaired_poses={{_base_.unpaired_poses}})

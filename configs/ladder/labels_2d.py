@@ -1,11 +1,22 @@
 # 2D joints of every training frame.
 _base_ = ["no_labels.py"]
 
+# hooks
+custom_hooks = [
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
+]
+
 # model
 model = dict(
     objectives=dict(
-        real=dict(
-            _delete_=True,
+        labelled=dict(
             type="part_synth.SupervisedPose",
             # Depth comes from the prior and the puppets.
             reading_loss=dict(type="part_synth.PoseReadingLoss", joints_cam=0.0, depths=False),

@@ -1,8 +1,20 @@
 # 3D joints of every training frame: the ceiling of the ladder.
 _base_ = ["no_labels.py"]
 
+# hooks
+custom_hooks = [
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
+]
+
 # model
-model = dict(objectives=dict(real=dict(_delete_=True, type="part_synth.SupervisedPose")))
+model = dict(objectives=dict(labelled=dict(type="part_synth.SupervisedPose")))
 
 # loaders
 train_dataloader = dict(dataset=dict(crop=dict(labels=True, part_labels=False)))

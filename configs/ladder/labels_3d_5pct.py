@@ -8,7 +8,7 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=5, cycle=["puppet"]),
-            dict(cycle=["puppet", "labelled", "puppet", "real"]),
+            dict(cycle=["puppet", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -31,12 +31,8 @@ _crop = dict(
 )
 train_dataloader = dict(
     batch_size=12,
-    sampler=dict(
-        _delete_=True,
-        type="part_synth.MixtureSampler",
-        counts=dict(videos=6, labelled=6),
-        batches=500,
-    ),
+    sampler=dict(samples_per_epoch=6000),
+    batch_sampler=dict(type="part_synth.MixtureBatchSampler", counts=dict(videos=6, labelled=6)),
     dataset=dict(
         _delete_=True,
         type="part_synth.MixtureDataset",

@@ -13,6 +13,8 @@ custom_hooks = [
 
 # model
 model = dict(
+    # Nothing here teaches it parts: they are those of the puppet, as the decoder gives them.
+    encoder=dict(part_head=None),
     objectives=dict(_delete_=True, labelled=dict(type="part_synth.SupervisedPose")),
 )
 

@@ -24,18 +24,12 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["puppet", "real"])],
+        phases=[
+            dict(until=5, cycle=["puppet"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+        ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
     dict(type="part_synth.ResultsTableHook"),
 ]
-
-# model
-model = dict(
-    objectives=dict(
-        _delete_=True,
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
-        real=dict(type="part_synth.ReadingConsistency"),
-    ),
-)

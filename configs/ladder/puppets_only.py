@@ -9,6 +9,3 @@ custom_hooks = [
     dict(type="part_synth.PredictionSheetHook", interval=1),
     dict(type="part_synth.ResultsTableHook"),
 ]
-
-# model
-model = dict(objectives=dict(real=None))

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import torch
 from mmpose.structures import PoseDataSample
-from part_synth.datasets import MixtureDataset, MixtureSampler, collate
+from part_synth.datasets import (
+    EpochSeededSampler,
+    MixtureBatchSampler,
+    MixtureDataset,
+    collate,
+)
 
 
 class Numbers(torch.utils.data.Dataset):
@@ -28,24 +33,27 @@ def mixture():
     return MixtureDataset({"room": Numbers(10), "street": Numbers(3, 100, background=False)})
 
 
-def batches(sampler, epoch=0):
+def draw(data, epoch=0, batches=4, **counts):
+    """(batches, batch size) indices of an epoch."""
+    size = sum(counts.values())
+    sampler = EpochSeededSampler(data, seed=1, samples_per_epoch=batches * size)
     sampler.set_epoch(epoch)
-    return np.array(list(sampler)).reshape(sampler.batches, sampler.batch_size)
+    drawn = MixtureBatchSampler(sampler, size, counts)
+    assert len(drawn) == batches
+    return np.array(list(drawn))
 
 
 def test_every_batch_has_so_many_of_each_source():
     data = mixture()
-    sampler = MixtureSampler(data, {"room": 3, "street": 2}, batches=4, seed=1)
-    for rows in batches(sampler):
+    for rows in draw(data, room=3, street=2):
         sources = [data[i]["data_samples"].metainfo["source"] for i in rows]
         assert sources == ["room"] * 3 + ["street"] * 2
-    assert len(sampler) == 20
 
 
 def test_every_source_is_gone_through_before_it_repeats():
     data = mixture()
-    sampler = MixtureSampler(data, {"room": 5, "street": 1}, batches=6, seed=1)
-    numbers = [int(data[i]["inputs"]["image"][0, 0, 0, 0]) for i in batches(sampler).ravel()]
+    drawn = draw(data, batches=6, room=5, street=1).ravel()
+    numbers = [int(data[i]["inputs"]["image"][0, 0, 0, 0]) for i in drawn]
     room, street = [n for n in numbers if n < 100], [n for n in numbers if n >= 100]
     for part in np.split(np.array(room), 3):
         assert sorted(part) == list(range(10))
@@ -54,16 +62,27 @@ def test_every_source_is_gone_through_before_it_repeats():
 
 
 def test_epochs_differ_and_repeat_themselves():
-    sampler = MixtureSampler(mixture(), {"room": 3, "street": 2}, batches=4, seed=1)
-    first, second = batches(sampler, 0), batches(sampler, 1)
+    data = mixture()
+    first, second = (draw(data, epoch, room=3, street=2) for epoch in (0, 1))
     assert not np.array_equal(first % 20, second % 20)
-    assert np.array_equal(batches(sampler, 0), first)
+    assert np.array_equal(draw(data, 0, room=3, street=2), first)
+
+
+def test_a_loader_takes_it():
+    data = mixture()
+    sampler = EpochSeededSampler(data, seed=1, samples_per_epoch=15)
+    shares = MixtureBatchSampler(sampler, 3, {"room": 2, "street": 1})
+    loader = torch.utils.data.DataLoader(data, batch_sampler=shares, collate_fn=collate)
+    taken = list(loader)
+    assert len(taken) == len(loader) == 5
+    for batch in taken:
+        names = [sample.metainfo["source"] for sample in batch["data_samples"]]
+        assert names == ["room", "room", "street"]
 
 
 def test_frames_of_unknown_background_are_their_own():
     data = mixture()
-    sampler = MixtureSampler(data, {"room": 1, "street": 1}, batches=1, seed=0)
-    inputs = collate([data[i] for i in batches(sampler)[0]])["inputs"]
+    inputs = collate([data[i] for i in draw(data, batches=1, room=1, street=1)[0]])["inputs"]
     difference = (inputs["background"] - inputs["image"]).flatten(1)
     assert difference[0].eq(1).all()
     assert difference[1].eq(0).all()
@@ -82,8 +101,20 @@ def test_mixture_of_nothing(datasets):
 
 
 @pytest.mark.parametrize(
-    "counts", [{"room": 3}, {"room": 3, "street": 0}, {"room": 3, "street": 1, "moon": 1}]
+    ("counts", "batch_size"),
+    [
+        ({"room": 3}, 3),
+        ({"room": 3, "street": 0}, 3),
+        ({"room": 3, "street": 1, "moon": 1}, 5),
+        ({"room": 3, "street": 1}, 5),
+    ],
 )
-def test_counts_must_name_every_source(counts):
-    with pytest.raises(ValueError, match="each of the sources room, street"):
-        MixtureSampler(mixture(), counts, batches=2)
+def test_counts_must_name_every_source_and_add_up(counts, batch_size):
+    sampler = EpochSeededSampler(mixture(), seed=0)
+    with pytest.raises(ValueError, match=r"each of the sources room, street, \d \(the batch_size"):
+        MixtureBatchSampler(sampler, batch_size, counts)
+
+
+def test_only_mixtures_are_shared_out():
+    with pytest.raises(ValueError, match=r"needs sampler=dict\(type='part_synth.EpochSeededS"):
+        MixtureBatchSampler(EpochSeededSampler(Numbers(3), seed=0), 1, {"room": 1})

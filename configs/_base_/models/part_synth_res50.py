@@ -7,6 +7,9 @@ model = dict(
         # ImageNet weights come from torch.hub's cache, or from `checkpoint=FILE`.
         backbone=dict(type="part_synth.TorchvisionResNet", depth=50, out_indices=(1, 2, 3)),
         pyramid_channels=128,
+        part_head=dict(
+            type="part_synth.PartMapHead", in_channels=128, detail_channels=32, hidden=64
+        ),
         global_channels=512,
         hidden=1024,
         code_size=32,
@@ -25,4 +28,13 @@ model = dict(
     # Metres; the cameras of Human3.6M stand 4 to 6 metres away.
     camera_distance=4.5,
     flip_test=True,
+    objectives=dict(
+        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=32),
+        # Real frames teach the decoder to paint; see part_synth_synthetic.py.
+        synthesis=dict(
+            type="part_synth.NovelImageSynthesis", train_pose=False, optimizers=("synthesizer",)
+        ),
+        cycle=dict(type="part_synth.SynthesisCycle"),
+        consistency=dict(type="part_synth.ReadingConsistency"),
+    ),
 )

@@ -33,7 +33,10 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=10000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=20, cycle=["puppet"]), dict(cycle=["puppet", "synthesis"])],
+        phases=[
+            dict(until=20, cycle=["puppet"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+        ],
     ),
     dict(type="EMAHook", momentum=0.001, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

@@ -10,7 +10,7 @@ Map for users:
   :class:`UnpairedPoseDataset` (3D poses without images), :class:`MixtureDataset` (several of
   them side by side, each with its share of every batch);
 - transforms: loading, square crops of people, packing; see ``transforms``;
-- :class:`EpochSeededSampler`, :class:`MixtureSampler`, :class:`MultiViewBatchSampler`,
+- :class:`EpochSeededSampler`, :class:`MixtureBatchSampler`, :class:`MultiViewBatchSampler`,
   :func:`collate`, :class:`MedianBackgrounds`.
 
 A new layout on disk: subclass :class:`FrameIndex`, implement ``from_disk``, register it in
@@ -24,7 +24,7 @@ from part_synth.datasets.frame_index import LAYOUTS, FrameIndex
 from part_synth.datasets.frame_tables import CameraTable, SequenceTable
 from part_synth.datasets.h36m_layout import Human36mFrames
 from part_synth.datasets.keypoint_clips import KeypointClipDataset
-from part_synth.datasets.mixture import MixtureDataset, MixtureSampler
+from part_synth.datasets.mixture import MixtureBatchSampler, MixtureDataset
 from part_synth.datasets.mpi_inf_3dhp import MpiInf3dhpFrames
 from part_synth.datasets.multi_view import MultiViewDataset
 from part_synth.datasets.multi_view_batches import MultiViewBatchSampler
@@ -54,8 +54,8 @@ __all__ = [
     "LoadFrames",
     "LoadPartLabels",
     "MedianBackgrounds",
+    "MixtureBatchSampler",
     "MixtureDataset",
-    "MixtureSampler",
     "MpiInf3dhpFrames",
     "MultiViewBatchSampler",
     "MultiViewDataset",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from mmengine.dist import sync_random_seed
 from torch.utils.data import Dataset, Sampler
 
 from part_synth.datasets.sampler import EpochSeededSampler
@@ -64,66 +64,68 @@ class MixtureDataset(Dataset):
 
 
 @DATA_SAMPLERS.register_module()
-class MixtureSampler(Sampler):
-    """Indices of a :class:`MixtureDataset` such that every batch holds so many of each source.
+class MixtureBatchSampler(Sampler):
+    """Batches of a :class:`MixtureDataset` that hold so many samples of each source.
 
     Every source is shuffled and gone through on its own, as often as it takes.
 
     Args:
-        dataset (MixtureDataset): The mixture.
-        counts (Mapping[str, int]): Samples of each source in a batch; their sum must be the
-            loader's ``batch_size``.
-        batches (int): Batches of an epoch, of one process.
-        seed (int | None): Seed of the order, equal on all ranks. None = drawn and shared.
+        sampler (EpochSeededSampler): Knows the mixture, the seed, the epoch and, as
+            ``samples_per_epoch``, its length; its own order is not used.
+        batch_size (int): Samples of a batch.
+        counts (Mapping[str, int]): How many of them each source gives; they add up to the batch
+            size.
 
     Raises:
-        ValueError: If the counts do not name all sources, or are below 1.
+        ValueError: If the counts do not name all sources, are below 1 or do not add up, or the
+            sampler is of another kind.
     """
 
     def __init__(
         self,
-        dataset: MixtureDataset,
+        sampler: EpochSeededSampler,
+        batch_size: int,
         counts: Mapping[str, int],
-        batches: int,
-        seed: int | None = None,
     ) -> None:
-        if set(counts) != set(dataset.sources) or min(counts.values()) < 1 or batches < 1:
+        dataset = getattr(sampler, "dataset", None)
+        if not isinstance(sampler, EpochSeededSampler) or not isinstance(dataset, MixtureDataset):
+            raise ValueError(
+                "MixtureBatchSampler needs sampler=dict(type='part_synth.EpochSeededSampler') and "
+                "a part_synth.MixtureDataset to draw from."
+            )
+        if (
+            set(counts) != set(dataset.sources)
+            or min(counts.values()) < 1
+            or sum(counts.values()) != batch_size
+        ):
             raise ValueError(
                 "`counts` must give a number from 1 for each of the sources "
-                f"{', '.join(dataset.sources)}, and `batches` be at least 1; got {dict(counts)} "
-                f"and {batches}."
+                f"{', '.join(dataset.sources)}, {batch_size} (the batch_size) in sum; got "
+                f"{dict(counts)}."
             )
-        seed = sync_random_seed() if seed is None else int(seed)
-        self.counts = [int(counts[name]) for name in dataset.sources]
-        self.batches = batches
-        self._samplers = []
-        for number, (part, count) in enumerate(zip(dataset.datasets, self.counts, strict=True)):
-            sampler = EpochSeededSampler(part, seed=seed + number)
-            sampler.samples_per_epoch = count * batches * sampler.world_size
-            self._samplers.append(sampler)
+        self.sampler = sampler
+        self.batch_size = batch_size
+        share = math.ceil(sampler.samples_per_epoch / sampler.world_size)
+        self.batches = max(1, share // batch_size)
+        self._counts = [int(counts[name]) for name in dataset.sources]
+        self._sources = [
+            EpochSeededSampler(
+                part,
+                seed=sampler.seed + number,
+                samples_per_epoch=count * self.batches * sampler.world_size,
+            )
+            for number, (part, count) in enumerate(zip(dataset.datasets, self._counts, strict=True))
+        ]
 
-    @property
-    def batch_size(self) -> int:
-        """Samples of a batch."""
-        return sum(self.counts)
-
-    def __iter__(self) -> Iterator[int]:
-        """This rank's indices of the current epoch, batch after batch."""
+    def __iter__(self) -> Iterator[list[int]]:
+        """This rank's batches of the current epoch, as indices of the mixture."""
         columns = []
-        for number, (sampler, count) in enumerate(zip(self._samplers, self.counts, strict=True)):
-            drawn = np.fromiter(iter(sampler), dtype=np.int64).reshape(self.batches, count)
-            columns.append(drawn * len(self._samplers) + number)
-        return iter(np.concatenate(columns, axis=1).ravel().tolist())
+        for number, (source, count) in enumerate(zip(self._sources, self._counts, strict=True)):
+            source.set_epoch(self.sampler.epoch)
+            drawn = np.fromiter(iter(source), dtype=np.int64).reshape(self.batches, count)
+            columns.append(drawn * len(self._sources) + number)
+        return iter(np.concatenate(columns, axis=1).tolist())
 
     def __len__(self) -> int:
-        """Number of samples of this rank and epoch."""
-        return self.batch_size * self.batches
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by mmengine before every epoch.
-
-        Args:
-            epoch (int): Epochs finished so far.
-        """
-        for sampler in self._samplers:
-            sampler.set_epoch(epoch)
+        """Batches of this rank and epoch."""
+        return self.batches
