@@ -7,21 +7,21 @@ from data_factory import make_unpaired_poses
 from part_synth.apis import lift, load_config, load_lifter
 from part_synth.datasets.wild import ClipRules, WildOptions, prepare_videos
 from part_synth.datasets.wild.people import KeypointFilePeople
-from tiny_runs import ROOT, run
+from tiny_runs import ROOT, logged_losses, run
 from tiny_wild import save_keypoints, write_video
 
 pytestmark = pytest.mark.timeout(600)
 
 SMALL = [
     "train_dataloader.batch_size=2",
-    "train_dataloader.sampler.samples_per_epoch=4",
+    "train_dataloader.sampler.samples_per_epoch=10",
     "train_dataloader.num_workers=0",
     "train_dataloader.persistent_workers=False",
-    "train_dataloader.dataset.crop.size=64",
     "model.objectives.puppet.batch_size=4",
     "model.objectives.puppet.fresh=2",
     "custom_hooks.0.steps=20",
     "custom_hooks.1.phases.0.until=1",
+    "default_hooks.logger.interval=1",
 ]
 
 
@@ -41,11 +41,10 @@ def data(tmp_path_factory):
     return folder / "set"
 
 
-def train(config, work, data, monkeypatch, options):
+def train(config, work, monkeypatch, options):
     monkeypatch.delenv("RANK", raising=False)
-    chosen = [f"train_dataloader.dataset.data_root={data}", *options]
     path = ROOT / "configs" / f"{config}.py"
-    status = run("train", path, "--work-dir", work, monkeypatch=monkeypatch, options=chosen)
+    status = run("train", path, "--work-dir", work, monkeypatch=monkeypatch, options=options)
     assert not status
     return path
 
@@ -53,7 +52,8 @@ def train(config, work, data, monkeypatch, options):
 def test_lifter(data, tmp_path, monkeypatch):
     options = ["train_dataloader.batch_size=16", "train_dataloader.sampler.samples_per_epoch=48"]
     options.append("train_cfg.max_epochs=1")
-    path = train("lifter_wild", tmp_path, data, monkeypatch, options)
+    options.append(f"train_dataloader.dataset.data_root={data}")
+    path = train("lifter_wild", tmp_path, monkeypatch, options)
     model = load_lifter((path, tmp_path / "epoch_1.pth"))
     assert not list(tmp_path.glob("best_*"))
     # What fills in missing joints was fitted to these people.
@@ -66,11 +66,29 @@ def test_lifter(data, tmp_path, monkeypatch):
 def test_part_synth(data, tmp_path, monkeypatch, moving):
     poses = make_unpaired_poses(tmp_path / "poses.npz", frames=150)
     options = [*SMALL, f"model.unpaired_poses={poses}", "train_cfg.max_epochs=2"]
+    options += [f"train_dataloader.dataset.data_root={data}"]
+    options += ["train_dataloader.dataset.crop.size=64"]
     if moving:
         options.append("train_dataloader.dataset.layout_options.moving=None")
         options.append("train_dataloader.dataset.crop.background=None")
-    path = train("part_synth_wild", tmp_path / "work", data, monkeypatch, options)
+    path = train("part_synth_wild", tmp_path / "work", monkeypatch, options)
     checkpoint = torch.load(tmp_path / "work" / "epoch_2.pth", weights_only=False)
     assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
     # What inference and the export read.
     assert load_config(str(path)).test_dataloader.dataset.crop.size == 224
+
+
+def test_still_and_moving_cameras_together(data, tmp_path, monkeypatch):
+    poses = make_unpaired_poses(tmp_path / "poses.npz", frames=150)
+    options = [*SMALL, f"model.unpaired_poses={poses}", "train_cfg.max_epochs=2"]
+    for source in ("still", "moving"):
+        dataset = f"train_dataloader.dataset.datasets.{source}"
+        options += [f"{dataset}.data_root={data}", f"{dataset}.crop.size=64"]
+        options += [f"train_dataloader.batch_sampler.counts.{source}=1"]
+    work = tmp_path / "work"
+    train("part_synth_wild_mixed", work, monkeypatch, options)
+    checkpoint = torch.load(work / "epoch_2.pth", weights_only=False)
+    assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
+    names = {name for step in logged_losses(work).values() for name in step if "/" in name}
+    expected = {"puppet", "synthesis", "cycle", "consistency"}
+    assert {name.split("/")[0] for name in names} == expected

@@ -47,3 +47,15 @@ def test_looks_come_from_the_videos(trained, batch):
     assert float(first["loss_heat_maps"]) != float(second["loss_heat_maps"])
     again = run(trained, batch)
     torch.testing.assert_close(first["loss_heat_maps"], again["loss_heat_maps"])
+
+
+def test_energy_pulls_the_reading_to_what_was_painted(trained, batch):
+    """The decoder judges: its own painting of the true pose has no energy, another pose's has."""
+    plain = run(trained, batch)
+    energy = {"type": "part_synth.MultiScaleL1Loss", "loss_weight": 2.0}
+    losses = run(trained, batch, energy=energy)
+    assert set(losses) - set(plain) == {"loss_energy"}
+    (pull,) = torch.autograd.grad(losses["loss_energy"], trained.encoder.code_head.weight)
+    assert pull.abs().sum() > 0
+    half = run(trained, batch, energy={**energy, "loss_weight": 1.0})
+    torch.testing.assert_close(losses["loss_energy"], 2 * half["loss_energy"])

@@ -4,6 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from part_synth.models import (
+    Appearance,
+    AppearanceCycleLoss,
     ForegroundReadingLoss,
     NovelImageSynthesis,
     PartAgreementLoss,
@@ -49,6 +51,7 @@ def test_one_loss_alone(model, batch):
     ("option", "terms"),
     [
         ({"perceptual": {"type": "part_synth.PerceptualLoss"}}, {"loss_perceptual"}),
+        ({"appearance_cycle": {"type": "part_synth.AppearanceCycleLoss"}}, {"loss_appearance"}),
         (
             {"adversary": {"type": "part_synth.UnpairedPoseAdversary"}},
             {"loss_adversary", "loss_critic"},
@@ -190,3 +193,23 @@ def test_pictures_can_train_the_painter_alone(trained, batch):
     assert trained.decoder.to_colour.weight.grad.abs().sum() > 0
     assert all(p.grad is None for p in trained.encoder.parameters())
     assert trained.puppet.log_radii.grad is None
+
+
+def test_appearance_cycle_counts_what_is_seen():
+    parts = torch.zeros(1, 3, 4, 4)
+    parts[:, 1, :2] = 1
+    maps = maps_of(parts)
+    given = Appearance(torch.zeros(1, 2, 3), torch.zeros(1, 2, 5))
+    found = Appearance(
+        torch.tensor([[[0.3] * 3, [9.0] * 3]]), torch.tensor([[[0.2] * 5, [9.0] * 5]])
+    )
+    loss = AppearanceCycleLoss(colours=2.0, features=0.5)
+    assert float(loss(found, given, maps)) == pytest.approx(2 * 0.3 + 0.5 * 0.2)
+
+
+def test_appearance_cycle_moves_what_paints_and_not_what_was_given():
+    given = Appearance(torch.rand(1, 2, 3).requires_grad_(), torch.rand(1, 2, 5).requires_grad_())
+    found = Appearance(torch.rand(1, 2, 3).requires_grad_(), torch.rand(1, 2, 5).requires_grad_())
+    AppearanceCycleLoss()(found, given, maps_of(torch.rand(1, 3, 4, 4))).backward()
+    assert given.colours.grad is None and given.features.grad is None
+    assert found.colours.grad.abs().sum() > 0 and found.features.grad.abs().sum() > 0

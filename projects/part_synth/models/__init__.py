@@ -25,6 +25,7 @@ from .lifting import (
     UniformViews,
 )
 from .losses import (
+    AppearanceCycleLoss,
     ForegroundLoss,
     ForegroundReadingLoss,
     MultiScaleL1Loss,
@@ -73,6 +74,7 @@ __all__ = [
     "DEFAULT_PUPPET",
     "AdversarialLoss",
     "Appearance",
+    "AppearanceCycleLoss",
     "AppearanceEncoder",
     "BoneRatioLoss",
     "CanonicalPoseHead",

@@ -1,5 +1,6 @@
 """Losses: one registered class each, ``forward(pred, target, ...) -> Tensor`` with its weight."""
 
+from .appearance_loss import AppearanceCycleLoss
 from .image_losses import (
     ForegroundLoss,
     ForegroundReadingLoss,
@@ -14,6 +15,7 @@ from .pose_adversary import UnpairedPoseAdversary
 from .pose_losses import PoseReadingLoss, ReadingTieLoss
 
 __all__ = [
+    "AppearanceCycleLoss",
     "ForegroundLoss",
     "ForegroundReadingLoss",
     "MultiScaleL1Loss",

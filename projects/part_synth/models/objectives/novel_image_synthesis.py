@@ -37,6 +37,8 @@ class NovelImageSynthesis(Objective):
             and only where the background is known.
         tie: Config of the loss between heat-map reading and decoded pose.
         perceptual: Config of a loss between synthesised and real frames as features see them.
+        appearance_cycle: Config of a loss between the looks of the synthesised image and those it
+            was painted with.
         adversary: Config of a game between predicted and unpaired poses. See
             :class:`~part_synth.models.losses.pose_adversary.UnpairedPoseAdversary` for its
             optimiser.
@@ -55,6 +57,7 @@ class NovelImageSynthesis(Objective):
         reading: dict | None = _config("ForegroundReadingLoss"),  # noqa: B008
         tie: dict | None = _config("ReadingTieLoss"),  # noqa: B008
         perceptual: dict | None = None,
+        appearance_cycle: dict | None = None,
         adversary: dict | None = None,
         blur: float = 1.0,
         train_pose: bool = True,
@@ -73,6 +76,7 @@ class NovelImageSynthesis(Objective):
         self.reading = build(reading)
         self.tie = build(tie)
         self.perceptual = build(perceptual)
+        self.appearance_cycle = build(appearance_cycle)
         self.adversary = build(adversary)
         self.blur = blur
         self.train_pose = train_pose
@@ -123,7 +127,13 @@ class NovelImageSynthesis(Objective):
 
     def _compare_images(self, model, maps, images, background, frames) -> dict[str, Tensor]:
         """Losses between synthesised and real frames."""
-        wanted = (self.reconstruction, self.flat_reconstruction, self.segmentation, self.perceptual)
+        wanted = (
+            self.reconstruction,
+            self.flat_reconstruction,
+            self.segmentation,
+            self.perceptual,
+            self.appearance_cycle,
+        )
         if all(loss is None for loss in wanted):
             return {}
         appearance = model.appearance(images, maps, frames)
@@ -143,6 +153,9 @@ class NovelImageSynthesis(Objective):
             losses["loss_flat"] = self.flat_reconstruction(synthesized.flat, images, weight)
         if self.perceptual is not None:
             losses["loss_perceptual"] = self.perceptual(synthesized.image, images, weight)
+        if self.appearance_cycle is not None:
+            found = model.appearance(synthesized.image, maps, 1)
+            losses["loss_appearance"] = self.appearance_cycle(found, appearance, maps)
         if self.segmentation is not None:
             losses["loss_segmentation"] = self.segmentation(synthesized.part_logits, maps)
         return losses

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from part_synth.models.synthesizer import Appearance
 from part_synth.registry import MODELS
 
 from .base import Objective, flat_frames
@@ -24,6 +25,9 @@ class SynthesisCycle(Objective):
         reading_loss: Config of the loss between encoding and known pose.
         parts_loss: Config of the loss between the parts that the encoder's head reads and those
             that were painted.
+        energy: Config of a loss between the synthesised image and what the decoder paints of its
+            reading: the decoder, used again, judges instead of a discriminator, as the group's
+            predecessor does for moving cameras (arXiv 2006.14107). None = none.
         repeats: Poses for each real frame of the batch.
         blur: Width of the template's edge, pixels.
     """
@@ -33,6 +37,7 @@ class SynthesisCycle(Objective):
         painter: dict | None = None,
         reading_loss: dict | None = None,
         parts_loss: dict | None = None,
+        energy: dict | None = None,
         repeats: int = 2,
         blur: float = 1.0,
         optimizers: tuple[str, ...] = ("encoder",),
@@ -41,38 +46,43 @@ class SynthesisCycle(Objective):
         self.painter = MODELS.build(painter or {"type": "part_synth.PuppetPainter"})
         self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
         self.parts_loss = MODELS.build(parts_loss or {"type": "part_synth.PartReadingLoss"})
+        self.energy = None if energy is None else MODELS.build(energy)
         self.repeats = repeats
         self.blur = blur
 
     @torch.no_grad()
-    def _looks(self, model, images: Tensor, background: Tensor | None, frames: int):
+    def _looks(self, model, images: Tensor, background: Tensor | None, frames: int) -> Appearance:
+        """Looks of the frames' people, from their other frames, ``repeats`` times."""
         encoding = model.encoder(images, background)
         maps = model.render(model.decode(encoding), images.shape[-2:], blur=self.blur)
-        return model.appearance(images, maps, frames)
+        looks = model.appearance(images, maps, frames)
+        return Appearance(*(x.repeat(self.repeats, 1, 1) for x in vars(looks).values()))
+
+    def _draw(self, model, count: int, size: tuple[int, int]):
+        """Unpaired poses (B, K, 3), their random cameras and part maps."""
+        joints_body = model.draw_unpaired_poses(count)
+        extended = model.puppet.extend_joints(joints_body)
+        camera = self.painter.draw_camera(extended)
+        in_camera = camera.rotate(extended)
+        maps = model.puppet(
+            camera.project(in_camera),
+            in_camera[..., 2],
+            camera.scale,
+            size,
+            blur=self.blur,
+            nearest=camera.nearest_depth(),
+        )
+        return joints_body, camera, maps
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
         images, background = flat_frames(inputs)
         looks = self._looks(model, images, background, inputs["image"].shape[1])
+        scenes = (images if background is None else background).repeat(self.repeats, 1, 1, 1)
         with torch.no_grad():
-            looks = type(looks)(*(x.repeat(self.repeats, 1, 1) for x in vars(looks).values()))
-            scenes = (images if background is None else background).repeat(self.repeats, 1, 1, 1)
-            joints_body = model.draw_unpaired_poses(len(scenes))
-            extended = model.puppet.extend_joints(joints_body)
-            camera = self.painter.draw_camera(extended)
-            in_camera = camera.rotate(extended)
-            maps = model.puppet(
-                camera.project(in_camera),
-                in_camera[..., 2],
-                camera.scale,
-                tuple(images.shape[-2:]),
-                blur=self.blur,
-                nearest=camera.nearest_depth(),
-            )
+            joints_body, camera, maps = self._draw(model, len(scenes), tuple(images.shape[-2:]))
             synthesized = model.decoder(maps, looks, scenes)
-            labels = synthesized.part_logits.argmax(1, keepdim=True).float()
-        known = None if background is None else scenes
-        encoding = model.encoder(synthesized.image.detach(), known)
+        encoding = model.encoder(synthesized.image, None if background is None else scenes)
         decoded = model.decode(encoding)
         joints_cam = camera.rotate(joints_body)
         losses = self.reading_loss(
@@ -84,6 +94,12 @@ class SynthesisCycle(Objective):
             camera=camera,
         )
         if encoding.part_logits is not None:
+            labels = synthesized.part_logits.argmax(1, keepdim=True).float()
             small = F.interpolate(labels, encoding.part_logits.shape[-2:], mode="nearest-exact")
             losses["loss_parts"] = self.parts_loss(encoding.part_logits, small[:, 0])
+        if self.energy is not None:
+            read = model.render(decoded, images.shape[-2:], blur=self.blur)
+            again = model.decoder(read, looks, scenes)
+            weight = maps.foreground[:, None].maximum(read.foreground[:, None].detach())
+            losses["loss_energy"] = self.energy(again.image, synthesized.image, weight)
         return losses
