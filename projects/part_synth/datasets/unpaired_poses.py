@@ -148,6 +148,8 @@ class UnpairedPoseDataset(Dataset):
         frame_step (int): Keep every n-th pose.
         actions (Sequence[str] | None): Activities to keep.
         flip (bool): Double the set by mirror images: people move alike on both sides.
+        portion (tuple[float, float]): Part of the file to take, as shares of its poses in order:
+            (0, 0.9) to train on and (0.9, 1) to validate on other clips.
         data_root (str | None): Folder that ``path`` is relative to.
         synthetic (dict | None): Recipe of the embedded synthetic set, made at ``data_root`` if it
             is not there yet.
@@ -164,6 +166,7 @@ class UnpairedPoseDataset(Dataset):
         frame_step: int = 1,
         actions: Sequence[str] | None = None,
         flip: bool = True,
+        portion: tuple[float, float] = (0.0, 1.0),
         data_root: str | Path | None = None,
         synthetic: dict | None = None,
     ) -> None:
@@ -174,7 +177,11 @@ class UnpairedPoseDataset(Dataset):
 
             ensure_synthetic_mocap(data_root, **synthetic)
         path = Path(path) if data_root is None else Path(data_root) / path
-        poses = load_unpaired_poses(path, split, frame_step, actions)
+        first, last = portion
+        if not 0 <= first < last <= 1:
+            raise ValueError(f"`portion` must be two rising shares from 0 to 1, got {portion!r}.")
+        poses = load_unpaired_poses(path, split, 1, actions)
+        poses = poses[round(first * len(poses)) : round(last * len(poses))][::frame_step]
         self.poses_body = torch.cat([poses, mirror(poses)]) if flip else poses
         self._metainfo = h36m_metainfo("unpaired_poses")
 

@@ -14,7 +14,7 @@ from .lifting_hooks import KeypointAdapterHook, LiftingPriorsHook
 from .model_wrapper import MultiOptimDistributedDataParallel
 from .objective_schedule_hook import ObjectiveScheduleHook
 from .optim_wrapper_constructor import MultiOptimWrapperConstructor
-from .pose_prior_hook import PosePriorHook
+from .pose_prior_hook import PosePriorHook, PosePriorLengthsHook
 from .results_table_hook import ResultsTableHook
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "MultiOptimWrapperConstructor",
     "ObjectiveScheduleHook",
     "PosePriorHook",
+    "PosePriorLengthsHook",
     "ResultsTableHook",
     "check_checkpoint_file",
     "check_resumable",

@@ -1,4 +1,4 @@
-"""Fit the pose prior before the first step."""
+"""The pose prior before the first step."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ class PosePriorHook(Hook):
         if not model.prior.fitted:
             poses = model.load_unpaired_poses()
             model.prior.fit(poses, self.steps, self.batch_size, seed=self.seed)
+
+
+@HOOKS.register_module()
+class PosePriorLengthsHook(Hook):
+    """Give a ``part_synth.PosePriorModel`` the mean bone lengths of its training poses."""
+
+    # Before moving averages copy the weights.
+    priority = "VERY_HIGH"
+
+    def before_train(self, runner) -> None:
+        """Set the lengths, unless a checkpoint brought them."""
+        prior = unwrap(runner.model).prior
+        if not prior.fitted:
+            prior.set_lengths(runner.train_dataloader.dataset.poses_body)

@@ -21,6 +21,7 @@ from part_synth.evaluation.pose_metric import (
     evaluate_baselines,
     evaluate_poses,
 )
+from part_synth.evaluation.reconstruction_metric import PriorReconstructionMetric
 from part_synth.evaluation.retrieval import evaluate_retrieval
 from part_synth.evaluation.retrieval_metric import PoseRetrievalMetric
 from part_synth.evaluation.view_sync_metric import ViewSyncMetric
@@ -31,6 +32,7 @@ __all__ = [
     "PartSegMetric",
     "PoseMetric",
     "PoseRetrievalMetric",
+    "PriorReconstructionMetric",
     "ViewSyncMetric",
     "canonical_mean_pose",
     "compare_images",

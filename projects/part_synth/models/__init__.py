@@ -63,6 +63,7 @@ from .part_map_head import PartMapHead
 from .part_synth import PartSynth
 from .pose_encoder import PoseEncoder, PoseEncoding
 from .pose_prior import PosePrior
+from .pose_prior_model import PosePriorModel
 from .puppet import PartMaps, Puppet
 from .puppet_file import DEFAULT_PUPPET, Capsule, PuppetDefinition, load_puppet
 from .puppet_painter import PaintedPuppets, PuppetPainter
@@ -121,6 +122,7 @@ __all__ = [
     "PoseEncoder",
     "PoseEncoding",
     "PosePrior",
+    "PosePriorModel",
     "PoseReadingLoss",
     "Puppet",
     "PuppetDefinition",

@@ -71,7 +71,7 @@ class PartSynth(BaseModel):
         )
         self.encoder = MODELS.build(encoder)
         self.prior = MODELS.build(prior or {"type": "part_synth.PosePrior"})
-        self.prior.requires_grad_(False)
+        self.prior.freeze()
         self.puppet = MODELS.build(puppet or {"type": "part_synth.Puppet"})
         self.appearance = MODELS.build(appearance or {"type": "part_synth.AppearanceEncoder"})
         self.decoder = MODELS.build(decoder or {"type": "part_synth.SynthesisDecoder"})

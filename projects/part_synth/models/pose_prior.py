@@ -20,6 +20,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from part_synth.geometry import (
+    H36M17,
     REST_DIRECTIONS,
     ArticulationLimits,
     bone_lengths,
@@ -37,6 +38,13 @@ _LIMB_GROUPS = (
     (11, 12, 13),  # left arm
     (14, 15, 16),  # right arm
 )
+
+# By bone (its child joint less one): the group that it belongs to, and its mirror image.
+_GROUP_OF_BONE = [
+    next(i for i, children in enumerate(_LIMB_GROUPS) if child in children)
+    for child in range(1, H36M17.num_joints)
+]
+_MIRRORED_BONES = [index - 1 for index in H36M17.flip_indices[1:]]
 
 
 def _mlp(*sizes: int) -> nn.Sequential:
@@ -67,6 +75,10 @@ class PosePrior(BaseModule):
         code_size: D, size of the embedding.
         hidden: Width of the two hidden layers on either side.
         num_joints: K.
+        learn_lengths: Let training change the bone-length ratios, equal left and right, by a
+            bounded factor. Name 'prior' among the modules of an optimiser then; everything else of
+            the prior stays frozen.
+        max_log_length: Bound of the log factor.
     """
 
     def __init__(
@@ -74,6 +86,8 @@ class PosePrior(BaseModule):
         code_size: int = 32,
         hidden: int = 256,
         num_joints: int = 17,
+        learn_lengths: bool = False,
+        max_log_length: float = 0.15,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -86,6 +100,27 @@ class PosePrior(BaseModule):
         self.register_buffer("rest", rest.clone(), persistent=False)
         # Set by `fit`; metres.
         self.register_buffer("lengths", torch.zeros(num_joints - 1))
+        self.max_log_length = max_log_length
+        self.log_lengths = nn.Parameter(torch.zeros(num_joints - 1)) if learn_lengths else None
+
+    def freeze(self) -> None:
+        """Stop learning, but for the bone-length ratios where they are learned."""
+        self.requires_grad_(False)
+        if self.log_lengths is not None:
+            self.log_lengths.requires_grad_(True)
+
+    def set_lengths(self, poses_body: Tensor) -> None:
+        """Take the mean bone lengths of (M, K, 3) poses, metres."""
+        self.lengths.copy_(bone_lengths(poses_body.to(self.lengths)).mean(0))
+
+    def bone_lengths(self) -> Tensor:
+        """(K - 1,) metres, with the learned factors; their sum is that of the mean lengths."""
+        if self.log_lengths is None:
+            return self.lengths
+        factors = self.max_log_length * torch.tanh(self.log_lengths / self.max_log_length)
+        lengths = self.lengths * (0.5 * (factors + factors[_MIRRORED_BONES])).exp()
+        # Size is not in a picture: only the ratios are learned.
+        return lengths * (self.lengths.sum() / lengths.sum())
 
     @property
     def fitted(self) -> bool:
@@ -130,7 +165,33 @@ class PosePrior(BaseModule):
 
     def _pose(self, directions: Tensor) -> Tensor:
         """(B, K, 3) joints of (B, K - 1, 3) local directions, with the mean bone lengths."""
-        return forward_kinematics(directions, self.lengths.expand(*directions.shape[:-1]))
+        return forward_kinematics(directions, self.bone_lengths().expand(*directions.shape[:-1]))
+
+    def reconstruction_loss(
+        self,
+        directions: Tensor,
+        others: Tensor,
+        noise: float = 0.02,
+        recombine: float = 0.3,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Mean distance between poses and what noisy codes of theirs are decoded to, metres.
+
+        Args:
+            directions: (B, K - 1, 3) local directions of poses.
+            others: (B, K - 1, 3) of other poses; limbs are taken from them at random.
+            noise: Standard deviation of the noise added to codes.
+            recombine: Share of limbs taken from the others.
+            generator: Source of the draws, on the CPU; None = the global one.
+        """
+        device, batch = directions.device, len(directions)
+        foreign = torch.rand(batch, len(_LIMB_GROUPS), generator=generator).to(device)
+        foreign = (foreign < recombine)[:, _GROUP_OF_BONE, None]
+        wanted = torch.where(foreign, others, directions)
+        code = torch.tanh(self.encoder(wanted.flatten(1)))
+        jitter = torch.randn(code.shape, generator=generator).to(device)
+        poses = self.decode((code + noise * jitter).clamp(-1, 1))
+        return (poses - self._pose(wanted)).norm(dim=-1).mean()
 
     def fit(
         self,
@@ -167,12 +228,9 @@ class PosePrior(BaseModule):
             )
         device = self.lengths.device
         poses_body = poses_body.to(device, torch.float32)
-        self.lengths.copy_(bone_lengths(poses_body).mean(0))
+        self.set_lengths(poses_body)
         poses_body = torch.cat([poses_body, mirror(poses_body)])
         directions = local_directions(poses_body)
-        group = torch.zeros(directions.shape[1], dtype=torch.long, device=device)
-        for index, children in enumerate(_LIMB_GROUPS):
-            group[[child - 1 for child in children]] = index
         self.requires_grad_(True)
         generator = torch.Generator().manual_seed(seed)
         weights = [*self.encoder.parameters(), *self.decoder.parameters()]
@@ -181,19 +239,13 @@ class PosePrior(BaseModule):
         with torch.enable_grad(), _one_thread():
             for _ in range(steps):
                 rows = torch.randint(len(directions), (2, batch_size), generator=generator)
-                foreign = torch.rand(batch_size, len(_LIMB_GROUPS), generator=generator)
                 first, second = directions[rows.to(device)]
-                foreign = (foreign.to(device) < recombine)[:, group, None]
-                wanted = torch.where(foreign, second, first)
-                code = torch.tanh(self.encoder(wanted.flatten(1)))
-                jitter = torch.randn(code.shape, generator=generator).to(device)
-                poses = self.decode((code + noise * jitter).clamp(-1, 1))
-                loss = (poses - self._pose(wanted)).norm(dim=-1).mean()
+                loss = self.reconstruction_loss(first, second, noise, recombine, generator)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-        self.requires_grad_(False)
+        self.freeze()
         rows = torch.randperm(len(directions), generator=generator)[:2000].to(device)
         with torch.no_grad():
             rebuilt = self.decode(torch.tanh(self.encoder(directions[rows].flatten(1))))
