@@ -36,13 +36,13 @@ param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
-    # The encoder learns the puppet alone first; then puppets, real frames and synthesised images
-    # take turns.
+    # The encoder learns even puppets first; then uneven ones, which are harder and more like
+    # people, real frames and synthesised images take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=12, cycle=["puppet"]),
-            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -63,7 +63,13 @@ custom_hooks = [
 model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
+        puppet=dict(
+            type="part_synth.PuppetPretraining",
+            painter=dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0),
+            batch_size=64,
+            fresh=8,
+        ),
+        uneven=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
         # Real frames teach the decoder to paint; that they pull the pose too made it worse.
         synthesis=dict(
             type="part_synth.NovelImageSynthesis",

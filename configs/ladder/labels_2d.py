@@ -6,7 +6,7 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
+        phases=[dict(until=5, cycle=["puppet"]), dict(cycle=["uneven", "labelled"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

@@ -8,7 +8,7 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=5, cycle=["puppet"]),
-            dict(cycle=["puppet", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
+            dict(cycle=["uneven", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),

@@ -26,7 +26,7 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=5, cycle=["puppet"]),
-            dict(cycle=["puppet", "synthesis", "cycle", "puppet", "consistency"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),

@@ -21,24 +21,28 @@ SMALL = [
     "default_hooks.logger.interval=1",
     "train_cfg.max_epochs=2",
 ]
-PUPPETS = ["model.objectives.puppet.batch_size=4", "model.objectives.puppet.fresh=2"]
+PUPPETS = [
+    f"model.objectives.{name}.{option}"
+    for name in ("puppet", "uneven")
+    for option in ("batch_size=4", "fresh=2")
+]
 PHASES = ["custom_hooks.1.phases.0.until=1"]
 BATCH = ["train_dataloader.batch_size=2", "train_dataloader.sampler.samples_per_epoch=12"]
 VIDEOS = ["train_dataloader.dataset.min_gap=0.1"]
 SOURCES = "train_dataloader.dataset.datasets."
 # Config: options, objectives that take a turn.
 ROWS = {
-    "ladder/puppets_only": ([*PUPPETS, *BATCH, *VIDEOS], {"puppet"}),
+    "ladder/puppets_only": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven"}),
     "ladder/no_labels": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "synthesis", "cycle", "consistency"},
+        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
     ),
     "ladder/multi_view": (
         [*PUPPETS, *PHASES, *BATCH, "train_dataloader.dataset.num_views=2"],
-        {"puppet", "synthesis", "cycle", "consistency"},
+        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
     ),
-    "ladder/labels_2d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "labelled"}),
-    "ladder/labels_3d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "labelled"}),
+    "ladder/labels_2d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),
+    "ladder/labels_3d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),
     "ladder/labels_3d_5pct": (
         [
             *PUPPETS,
@@ -51,15 +55,18 @@ ROWS = {
             f"{SOURCES}videos.num_frames=2",
             f"{SOURCES}labelled.num_views=2",
         ],
-        {"puppet", "synthesis", "cycle", "consistency", "labelled"},
+        {"puppet", "uneven", "synthesis", "cycle", "consistency", "labelled"},
     ),
     "ladder/labels_3d_5pct_alone": (
         [*BATCH, "train_dataloader.dataset.num_views=2"],
         {"labelled"},
     ),
-    "ablations/part_synth_puppets": ([*PUPPETS, *BATCH, *VIDEOS], {"puppet"}),
-    "ablations/part_synth_alternating": (
+    "ablations/part_synth_puppets": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "uneven"},
+    ),
+    "ablations/part_synth_alternating": (
+        [*PUPPETS[:2], *PHASES, *BATCH, *VIDEOS],
         {"puppet", "foreground", "reconstruction", "parts"},
     ),
 }

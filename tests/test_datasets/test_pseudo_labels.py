@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,20 +34,34 @@ def test_lifted_poses_are_near_the_true_ones(index):
 
 def test_without_calibration(index):
     """The camera is guessed; the pose is a little worse, not another one."""
-    from dataclasses import replace
-
     from part_synth.datasets import CameraTable
 
     unknown = replace(index, cameras=CameraTable.unknown(len(index.cameras)))
     assert errors(lift_frames(unknown), index).mean() < 75
 
 
-def test_what_cannot_be_lifted_is_refused(index):
-    from dataclasses import replace
-
+def test_frames_that_lack_joints_get_no_label(index, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        "part_synth.datasets.pseudo_labels.print_log", lambda text, **_: told.append(text)
+    )
+    whole = lift_frames(index)
+    assert not told
     keypoints = index.keypoints.copy()
     keypoints[3, 5] = np.nan
-    with pytest.raises(ValueError, match=r"1 of \d+ frames have no complete 2D joints"):
+    keypoints[7, :, 1] = np.nan
+    poses = lift_frames(replace(index, keypoints=keypoints))
+    broken = np.isin(np.arange(len(index)), (3, 7))
+    assert np.isnan(poses[broken]).all()
+    np.testing.assert_allclose(poses[~broken], whole[~broken], atol=1e-5)
+    assert len(told) == 1
+    assert f"2 of {len(index)} frames lack 2D joints and get no pseudo-label." in told[0]
+
+
+def test_what_cannot_be_lifted_is_refused(index):
+    keypoints = index.keypoints.copy()
+    keypoints[:, 5] = np.nan
+    with pytest.raises(ValueError, match=r"None of the \d+ frames has all 17 2D joints"):
         lift_frames(replace(index, keypoints=keypoints))
     clips = LiftingModel(dict(type="part_synth.ClipLifter", width=8, num_blocks=1, reach=1))
     with pytest.raises(ValueError, match="single frames"):
@@ -74,6 +90,29 @@ def test_unlabelled_instants_get_them(h36m_root, index):
             # Lifted, not annotated: the root is the origin, and nothing tells the camera.
             assert np.abs(gt.lifting_target[:, 0]).max() == 0
             assert "camera_param" not in sample.metainfo
+
+
+def test_a_frame_that_lacks_a_joint_is_hidden_and_its_other_views_are_not(h36m_root, monkeypatch):
+    lifted = lift_frames(read_frames(h36m_root, "h36m", split="train"))
+    lifted[::2] = np.nan
+    monkeypatch.setattr("part_synth.datasets.multi_view.lift_frames", lambda *_: lifted)
+    dataset = MultiViewDataset(
+        h36m_root,
+        split="train",
+        labelled=dict(subjects=["S1"]),
+        pseudo_labels=dict(weight=0.4),
+        crop=dict(size=16),
+    )
+    unlabelled = np.flatnonzero(~dataset.instants["labelled"])
+    seen = set()
+    for i in unlabelled.tolist():
+        gone = np.isnan(lifted[dataset.get_data_info(i)["frame_ids"]]).any((1, 2))
+        gt = dataset[i]["data_samples"].gt_instances
+        assert (gt.lifting_target_visible[gone] == 0).all()
+        assert np.allclose(gt.lifting_target_visible[~gone], 0.4)
+        assert np.isnan(gt.crop_keypoints).all((1, 2)).tolist() == gone.tolist()
+        seen |= set(gone.tolist())
+    assert seen == {True, False}
 
 
 def test_bad_weight(h36m_root):

@@ -1,5 +1,7 @@
 """Galleries on disk: what is written is read, and nothing else is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,45 @@ def test_round_trip(tmp_path, poses):
     assert (again.poses is None) == (not poses)
     assert again.embedder == EMBEDDER
     assert [file.name for file in path.parent.iterdir()] == ["gallery.npz"]
+
+
+def test_pictures_and_gallery_move_together(tmp_path):
+    """Below the gallery and beside it; files elsewhere keep their place."""
+    home = tmp_path / "old" / "home"
+    near = [home / "galleries" / "img" / "ü.jpg", home / "photos" / "b.jpg"]
+    # The last begins like the folder of the gallery, and is another one.
+    far = [tmp_path / "elsewhere" / "c.jpg", tmp_path / "old" / "home2" / "d.jpg"]
+    paths = [str(path) for path in near + far]
+    gallery = make_gallery(4, img_path=paths)
+    gallery.save(home / "galleries" / "g.npz")
+    assert gallery.img_path.tolist() == paths
+    with np.load(home / "galleries" / "g.npz") as data:
+        written = data["img_path"].tolist()
+    assert written == ["img/ü.jpg", "../photos/b.jpg", *paths[2:]]
+    assert PoseGallery.load(home / "galleries" / "g.npz").img_path.tolist() == paths
+    home.rename(tmp_path / "new")
+    moved = PoseGallery.load(tmp_path / "new" / "galleries" / "g.npz").img_path.tolist()
+    new = [tmp_path / "new" / path.relative_to(home) for path in near]
+    assert moved == [*map(str, new), *paths[2:]]
+
+
+def test_a_gallery_in_a_folder_of_the_root_keeps_what_is_not_below():
+    from part_synth.retrieval.gallery import _relative_paths
+
+    paths = np.array(["/tmp/a.jpg", "/data/b.jpg"])
+    assert _relative_paths(paths, Path("/tmp")).tolist() == ["a.jpg", "/data/b.jpg"]
+    assert _relative_paths(paths, Path("/")).tolist() == ["tmp/a.jpg", "data/b.jpg"]
+
+
+def test_galleries_of_the_first_version_still_load(tmp_path):
+    gallery, path = make_gallery(), tmp_path / "g.npz"
+    gallery.save(path)
+    with np.load(path) as data:
+        arrays = dict(data)
+    arrays["version"] = np.array(1)
+    arrays["img_path"] = np.array([str(tmp_path / f"{i}.jpg") for i in range(len(gallery))])
+    np.savez(path, **arrays)
+    assert PoseGallery.load(path).img_path.tolist() == arrays["img_path"].tolist()
 
 
 def test_a_broken_off_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -131,10 +172,10 @@ def write_foreign(path, kind):
         ("cut", "cut short"),
         ("pickle", "can't be read as a gallery"),
         ("foreign", r"is no pose gallery; it holds the arrays \['xyz'\]"),
-        ("later", "version 99, this package reads 1"),
+        ("later", "version 99, this package reads 2"),
         ("unnamed", "model that embedded the gallery is not named"),
         ("lacking", "missing 1 required"),
-        ("short", r"clip must have shape"),
+        ("short", r"clip must have shape \(6,\), got \(2,\)\. Build"),
     ],
 )
 def test_files_that_are_no_gallery(tmp_path, kind, message):

@@ -1,5 +1,6 @@
 """The command lines of tools/build_gallery.py and tools/retrieve.py, with a tiny model."""
 
+import logging
 import re
 import sys
 
@@ -150,12 +151,53 @@ def test_missing_pictures_and_poses_leave_cells_empty(folder, monkeypatch):
     assert cv2.imread(str(out)).shape == (18 + 4 + 164, 4 + 2 * 164, 3)
 
 
+def test_the_log_counts_missing_pictures(folder, monkeypatch):
+    gallery = PoseGallery.load(folder / "gallery.npz")
+    gallery.img_path = gallery.img_path.copy()
+    query = read_picture(gallery.img_path[0])
+    told = []
+    monkeypatch.setattr(
+        "part_synth.apis.retrieval.print_log",
+        lambda text, logger, level: told.append((text, level)),
+    )
+    found = retrieve(query, gallery, 5)
+    found.draw(cell=40)
+    assert not told
+    gone = found.indices[[1, 3]]
+    gallery.img_path[gone] = "/nowhere.jpg"
+    sheet = found.draw(cell=40)
+    assert len(told) == 1 and told[0][1] == logging.WARNING
+    assert told[0][0].startswith("2 of 5 pictures can't be read (first: /nowhere.jpg); their poses")
+    # The second cell in the first row of pictures is empty, its pose below is drawn.
+    cell = sheet[18 + 4 : 18 + 4 + 36, 4 + 2 * 44 : 2 * 44 + 40]
+    pose = sheet[18 + 4 + 44 :, 4 + 2 * 44 : 2 * 44 + 40]
+    assert cell.std() == 0 and pose.std() > 0
+
+
+def test_a_sheet_has_at_most_so_many_frames(folder, monkeypatch):
+    monkeypatch.setattr("part_synth.apis.retrieval.MAX_DRAWN", 3)
+    told = []
+    monkeypatch.setattr(
+        "part_synth.apis.retrieval.print_log", lambda text, logger, level: told.append(text)
+    )
+    gallery = PoseGallery.load(folder / "gallery.npz")
+    image = read_picture(first_frame(folder))
+    few, many = (retrieve(image, gallery, topk) for topk in (3, 16))
+    np.testing.assert_array_equal(many.draw(), few.draw())
+    assert told == ["The sheet shows the 3 nearest of 16 frames; 13 are left out of it."]
+    assert len(many.indices) == 16
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["{tmp}/none.py", "{tmp}/weights.pth"], r"Config .*none\.py does not exist"),
         (["{tmp}/config.py", "{tmp}/none.pth"], r"Checkpoint .*none\.pth does not exist"),
-        (["{tmp}/config.py", "{tmp}/other.pth"], "does not fit the model"),
+        (
+            ["{tmp}/config.py", "{tmp}/other.pth"],
+            r"other\.pth does not fit the model of \S*config\.py; give the config that it was "
+            r"trained with\.\n",
+        ),
         (["{tmp}/other.py", "{tmp}/other.pth"], "TinyNoEmbedder makes no embeddings"),
         ([*BUILD, "--out", "gallery.pkl"], r"--out must end with \.npz, got gallery\.pkl"),
         ([*BUILD, "--out", "{tmp}/config.py/g.npz"], "below a file"),

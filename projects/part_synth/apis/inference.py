@@ -87,8 +87,8 @@ def init_model(
         load_checkpoint(model, str(checkpoint), map_location="cpu", strict=True)
     except RuntimeError as error:
         raise ValueError(
-            f"{checkpoint} does not fit the model of this config; give the config that it was "
-            f"trained with. ({str(error).splitlines()[-1].strip()})"
+            f"{checkpoint} does not fit the model of {cfg.filename or 'this config'}; give the "
+            "config that it was trained with."
         ) from error
     model.cfg = cfg
     return to_device(model, device).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from part_synth.apis.gallery import embed_batch, load_embedder
@@ -16,6 +18,9 @@ from part_synth.datasets.image_reader import ImageReader
 from part_synth.datasets.transforms import crop_square
 from part_synth.retrieval import PoseGallery, model_fingerprint
 from part_synth.visualization.retrieval_sheet import retrieval_sheet
+
+# Neighbours on a sheet: eleven lines of cells, below 5 MB at the default size.
+MAX_DRAWN = 60
 
 
 @dataclass
@@ -37,7 +42,10 @@ class RetrievedPoses:
     gallery: PoseGallery
 
     def draw(self, cell: int = 160) -> np.ndarray:
-        """A contact sheet; pictures that are no longer on the disk leave their cells empty.
+        """A contact sheet of the nearest ``MAX_DRAWN`` frames.
+
+        A picture that is no longer on the disk leaves its cell empty, above its pose; the log says
+        how many.
 
         Args:
             cell: Side of a picture on the sheet, px.
@@ -46,16 +54,34 @@ class RetrievedPoses:
             RGB (H, W, 3) uint8.
         """
         crops: list[np.ndarray | None] = []
-        for row in self.indices:
+        rows = self.indices[:MAX_DRAWN]
+        for row in rows:
             try:
                 image = read_picture(self.gallery.img_path[row])
             except OSError:
                 crops.append(None)
                 continue
             crops.append(crop_square(image, self.gallery.crop_box[row], len(self.crop)))
+        missing = [row for row, crop in zip(rows, crops, strict=True) if crop is None]
         poses = self.gallery.poses
-        poses = None if poses is None else poses[self.indices]
-        return retrieval_sheet(self.crop, crops, self.distances, poses, cell)
+        if missing:
+            shown = "nothing is drawn for them" if poses is None else "their poses alone are drawn"
+            print_log(
+                f"{len(missing)} of {len(rows)} pictures can't be read (first: "
+                f"{self.gallery.img_path[missing[0]]}); {shown}. Put them back, or build the "
+                "gallery again with tools/build_gallery.py.",
+                logger="current",
+                level=logging.WARNING,
+            )
+        if len(rows) < len(self.indices):
+            print_log(
+                f"The sheet shows the {len(rows)} nearest of {len(self.indices)} frames; "
+                f"{len(self.indices) - len(rows)} are left out of it.",
+                logger="current",
+                level=logging.WARNING,
+            )
+        poses = None if poses is None else poses[rows]
+        return retrieval_sheet(self.crop, crops, self.distances[:MAX_DRAWN], poses, cell)
 
 
 def gallery_model(

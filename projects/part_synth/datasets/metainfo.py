@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 # Upper body in mmpose's sense: everything above the pelvis.
 _UPPER_BODY = tuple(range(7, 17))
 # BGR, as mmpose draws: the right side orange, the left side green, the middle blue.
@@ -12,6 +10,9 @@ _COLOURS = {"right": (0, 128, 255), "left": (0, 255, 0), "": (255, 153, 51)}
 
 def h36m_metainfo(dataset_name: str) -> dict:
     """Parsed meta information, equal in its keys to mmpose's ``parse_pose_metainfo``.
+
+    All values are plain Python, where mmpose has arrays: arrays can't be compared with ``==``, come
+    back from a checkpoint as lists, and a resumed run would call the data set another one.
 
     Args:
         dataset_name (str): Name of the data set, for logs and visualisers.
@@ -23,7 +24,7 @@ def h36m_metainfo(dataset_name: str) -> dict:
 
     names = tuple(H36M17.joint_names)
     limbs = [(int(parent), int(child)) for parent, child in H36M17.limbs]
-    colours = np.array([_COLOURS[_side(name)] for name in names], dtype=np.uint8)
+    colours = [list(_COLOURS[_side(name)]) for name in names]
     return {
         "dataset_name": dataset_name,
         "num_keypoints": len(names),
@@ -36,9 +37,9 @@ def h36m_metainfo(dataset_name: str) -> dict:
         "keypoint_colors": colours,
         "num_skeleton_links": len(limbs),
         "skeleton_links": limbs,
-        "skeleton_link_colors": np.stack([colours[child] for _, child in limbs]),
-        "dataset_keypoint_weights": np.ones(len(names), dtype=np.float32),
-        "sigmas": np.full(len(names), 0.05, dtype=np.float32),
+        "skeleton_link_colors": [list(colours[child]) for _, child in limbs],
+        "dataset_keypoint_weights": [1.0] * len(names),
+        "sigmas": [0.05] * len(names),
     }
 
 

@@ -13,6 +13,9 @@ from part_synth.datasets.frame_datasets import FrameDataset
 from part_synth.datasets.pseudo_labels import lift_frames
 from part_synth.registry import DATASETS
 
+# What takes the place of labels that a sample must not show.
+_HIDDEN = {"joints": np.nan, "keypoints": np.nan, "joints_visible": 0, "keypoints_visible": 0}
+
 
 @DATASETS.register_module()
 class MultiViewDataset(FrameDataset):
@@ -30,7 +33,7 @@ class MultiViewDataset(FrameDataset):
         pseudo_labels (dict | None): Give the other instants labels that a lifter makes from their
             2D joints, which then leave the data set: ``lifter`` (None = the package's own, or
             (config, checkpoint)) and ``weight`` in (0, 1], by default 0.8, which takes the place of
-            the joints' visibility. None = no pseudo-labels.
+            the joints' visibility. Frames that lack a 2D joint get none. None = no pseudo-labels.
         **kwargs: See :class:`~part_synth.datasets.frame_datasets.FrameDataset`; ``frame_step``
             counts instants of a clip here.
 
@@ -144,15 +147,16 @@ class MultiViewDataset(FrameDataset):
             return info
         info["part_path"] = None
         info["camera"] = {k: np.full_like(v, np.nan) for k, v in info["camera"].items()}
+        hidden = np.ones(len(info["joints"]), dtype=bool)
         if self._lifted is not None:
             info["joints"] = self._lifted[info["frame_ids"]]
             visible = self.pseudo_labels["weight"]
             info["joints_visible"] = np.full_like(info["joints_visible"], visible)
-        else:
-            for name in ("joints", "keypoints"):
-                info[name] = np.full_like(info[name], np.nan)
-            for name in ("joints_visible", "keypoints_visible"):
-                info[name] = np.zeros_like(info[name])
+            # Frames that lack 2D joints could not be lifted.
+            hidden = np.isnan(info["joints"]).any((1, 2))
+        for name, nothing in _HIDDEN.items():
+            info[name] = info[name].copy()
+            info[name][hidden] = nothing
         return info
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 
 from part_synth.datasets.frame_index import FrameIndex
 from part_synth.datasets.intrinsics import frame_intrinsics
@@ -28,10 +30,10 @@ def lift_frames(
 
     Returns:
         np.ndarray: (N, 17, 3) float32, camera frame, root at the origin, metres for a person of
-        ordinary size.
+        ordinary size; NaN for frames that lack a 2D joint, which the log counts.
 
     Raises:
-        ValueError: If the lifter needs clips, or 2D joints are missing.
+        ValueError: If the lifter needs clips, or no frame has all 2D joints.
     """
     from part_synth.apis.zoo import load_lifter
 
@@ -41,14 +43,25 @@ def lift_frames(
             f"Pseudo-labels need a lifter of single frames, this one reads "
             f"{model.lifter.num_frames}; train one with part_synth.FrameLifter."
         )
-    broken = ~np.isfinite(index.keypoints).all((1, 2))
-    if broken.any():
+    whole = np.isfinite(index.keypoints).all((1, 2))
+    if not whole.any():
         raise ValueError(
-            f"{broken.sum()} of {len(index)} frames have no complete 2D joints to lift; fill them "
-            "in the file of 2D joints, or leave pseudo_labels out."
+            f"None of the {len(index)} frames has all {index.keypoints.shape[1]} 2D joints, so "
+            "there is nothing to lift; fill them in the file of 2D joints, or leave pseudo_labels "
+            "out."
         )
+    if not whole.all():
+        print_log(
+            f"{index.root}: {(~whole).sum()} of {len(index)} frames lack 2D joints and get no "
+            "pseudo-label.",
+            logger="current",
+            level=logging.WARNING,
+        )
+    lifted = np.full((*index.keypoints.shape[:2], 3), np.nan, dtype=np.float32)
+    index = index.select(whole)
     pixels = torch.from_numpy(index.keypoints).float()
     points, rotation = aim_points(pixels, *frame_intrinsics(index, str(index.root)))
     poses = [model.poses(part[:, None]) for part in points.split(_BATCH)]
     # Back from the camera that looks at the root to the one that took the picture.
-    return (torch.cat(poses).float() @ rotation).numpy()
+    lifted[whole] = (torch.cat(poses).float() @ rotation).numpy()
+    return lifted

@@ -1,5 +1,6 @@
 """Checkpoints that a killed run can't leave half-written."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
 
 from part_synth.registry import HOOKS
+
+from .unwrap import unwrap
 
 ATOMIC_BACKEND = "part_synth_atomic"
 
@@ -79,14 +83,22 @@ class AtomicCheckpointHook(CheckpointHook):
     to resume from. Here files are written atomically, old ones go only when the new one is whole,
     and temporary files that a killed run left are swept. Everything else, and every argument, is
     as in the base class. A folder that is not on a local disk is left to its own backend.
+
+    A model that does not train what ``save_best`` measures says so in the log by its method
+    ``save_best_warning(metric) -> str | None``.
     """
 
     def before_train(self, runner) -> None:
-        """Choose the atomic backend for a local folder and sweep what a killed run left.
+        """Choose the atomic backend for a local folder, sweep what a killed run left, and warn.
 
         Args:
             runner (Runner): The runner of the training process.
         """
+        warn = getattr(unwrap(runner.model), "save_best_warning", None)
+        if warn is not None and runner.val_loop is not None:
+            metrics = [self.save_best] if isinstance(self.save_best, str) else self.save_best or []
+            for text in filter(None, map(warn, metrics)):
+                print_log(text, logger="current", level=logging.WARNING)
         out_dir = str(self.out_dir or runner.work_dir)
         is_local = "://" not in out_dir
         if is_local and self.backend_args is None and self.file_client_args is None:

@@ -150,6 +150,7 @@ class SynthesisDecoder(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.num_parts = num_parts
+        self.appearance_channels = appearance_channels
         full, half, quarter = channels
         self.enter = _block(3 + appearance_channels + num_parts + 1, full)
         self.down1 = nn.Sequential(_block(full, half, 2), _block(half, half))

@@ -17,7 +17,8 @@ from part_synth.retrieval.embedder import EmbedderInfo
 from part_synth.retrieval.neighbours import ArrayLike, NeighbourIndex, Neighbours
 
 _FORMAT = "part_synth pose gallery"
-_VERSION = 1
+# 2: paths of pictures may be relative to the gallery.
+_VERSION = 2
 _HOW_TO_BUILD = "Build one with tools/build_gallery.py."
 _TEXTS = ("img_path", "subject", "clip", "camera")
 # Columns besides the embeddings: shape of a row and type.
@@ -34,7 +35,8 @@ class PoseGallery:
 
     Attributes:
         embeddings: (N, D) float32.
-        img_path: (N,) file of each image, absolute.
+        img_path: (N,) file of each image, absolute; :meth:`save` writes paths below the gallery's
+            folder, or below the one around it, relative to the gallery, so that both can be moved.
         crop_box: (N, 3) centre x, centre y and side of what was embedded, px of the image.
         subject: (N,) person.
         clip: (N,) clip of the person.
@@ -129,6 +131,7 @@ class PoseGallery:
             for entry in fields(self)
             if entry.name not in ("embedder", "_index")
         }
+        columns["img_path"] = _relative_paths(self.img_path, path.resolve().parent)
         if self.poses is None:
             del columns["poses"]
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -174,12 +177,36 @@ class PoseGallery:
             if version > _VERSION:
                 raise ValueError(f"it has version {version}, this package reads {_VERSION}")
             embedder = EmbedderInfo.from_json(str(content.pop("embedder")))
+            content["img_path"] = _absolute_paths(content["img_path"], path.resolve().parent)
             return cls(**content, embedder=embedder)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"The gallery {path} can't be used: {error}. Build it again with "
+                f"The gallery {path} can't be used: {str(error).rstrip('.')}. Build it again with "
                 "tools/build_gallery.py."
             ) from error
+
+
+def _relative_paths(paths: np.ndarray, folder: Path) -> np.ndarray:
+    """Paths (N,) below ``folder`` or the folder around it, relative to ``folder``; others as given.
+
+    A root directory around it would take in every path there is.
+    """
+    around = folder.parent if folder.parent != folder.parent.parent else folder
+    inside, beside = (os.path.join(str(base), "") for base in (folder, around))
+
+    def shorten(path: str) -> str:
+        if path.startswith(inside):
+            return path[len(inside) :]
+        return os.path.join("..", path[len(beside) :]) if path.startswith(beside) else path
+
+    return np.array([shorten(os.path.abspath(path)) for path in paths.tolist()], dtype=np.str_)
+
+
+def _absolute_paths(paths: np.ndarray, folder: Path) -> np.ndarray:
+    """Undo :func:`_relative_paths`; absolute paths stay as they are."""
+    # join() drops the folder before an absolute path.
+    joined = [os.path.normpath(os.path.join(folder, path)) for path in paths.tolist()]
+    return np.array(joined, dtype=np.str_)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

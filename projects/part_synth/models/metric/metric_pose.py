@@ -18,6 +18,13 @@ from part_synth.registry import MODELS
 from .mining import negative_mask
 from .networks import PoseEmbedding
 
+# What part_synth.PoseMetric measures of the head, and what tells embeddings instead.
+_POSE_METRICS = (
+    *("mpjpe_mm", "n_mpjpe_mm", "p_mpjpe_mm", "p_mpjpe_flip_tolerant_mm"),
+    *("mpjpe_mm_action_mean", "p_mpjpe_mm_action_mean", "pck150_pct", "auc_pct"),
+)
+_RETRIEVAL_METRIC = "cross_view_pa_mpjpe@1_mm"
+
 
 @MODELS.register_module()
 class MetricPoseModel(BaseModel):
@@ -79,6 +86,35 @@ class MetricPoseModel(BaseModel):
         self.min_gap = min_gap
         self.scope = scope
         self.flip_test = flip_test
+        self._saw_labels = False
+
+    def save_best_warning(self, metric: str) -> str | None:
+        """Why checkpoints should not be chosen by a metric, or None.
+
+        Args:
+            metric: Key of it, as in ``default_hooks.checkpoint.save_best``.
+        """
+        if self.pose_loss is not None or metric not in _POSE_METRICS:
+            return None
+        return (
+            f"The best checkpoint is chosen by {metric}, but no loss trains the pose head "
+            "(pose_loss=None): the number says nothing about the embedding. Set "
+            f"default_hooks.checkpoint.save_best='{_RETRIEVAL_METRIC}' and "
+            "val_evaluator=dict(_delete_=True, type='part_synth.PoseRetrievalMetric', topk=(1,)), "
+            "or save_best=None."
+        )
+
+    def _check_labels(self, weight: Tensor) -> None:
+        """Refuse a first batch without any label; later ones may lack them by chance."""
+        if not self._saw_labels and not (weight > 0).any():
+            raise ValueError(
+                f"None of the {len(weight)} frames of the first training batch has a 3D pose with "
+                "all joints, so pose_loss has nothing to learn from. Set labelled=1 or more of the "
+                "batch sampler (train_dataloader.batch_sampler.labelled) and give the data set "
+                "labels (labelled, pseudo_labels), or set model.pose_loss=None to train the "
+                "embedding alone."
+            )
+        self._saw_labels = True
 
     def forward(self, inputs, data_samples: list | None = None, mode: str = "tensor"):
         """Run the model.
@@ -103,7 +139,12 @@ class MetricPoseModel(BaseModel):
     # ---- training ----------------------------------------------------------------------------
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
-        """Losses of a batch of instants; see :class:`MetricPoseModel`."""
+        """Losses of a batch of instants; see :class:`MetricPoseModel`.
+
+        Raises:
+            ValueError: There is no loss to train with, or the first batch has no label for
+                ``pose_loss``.
+        """
         images, background = flat_frames(inputs)
         count, views = inputs["image"].shape[:2]
         encoded: PoseEmbedding = self.encoder(images, background)
@@ -113,6 +154,7 @@ class MetricPoseModel(BaseModel):
         joints_cam = _stack(data_samples, "lifting_target").to(images)
         losses = {}
         if self.pose_loss is not None:
+            self._check_labels(weight)
             losses = self.pose_loss(
                 joints,
                 rotations,

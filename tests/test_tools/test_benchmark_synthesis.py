@@ -1,0 +1,35 @@
+"""The benchmark of system A's steps runs on a small model."""
+
+import importlib.util
+import json
+import sys
+
+from tiny_runs import ROOT
+
+
+def load_tool():
+    path = ROOT / "tools/analysis/benchmark_synthesis.py"
+    spec = importlib.util.spec_from_file_location("benchmark_synthesis", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_benchmark_of_synthesis_compares_every_objective(tmp_path, monkeypatch):
+    config = tmp_path / "small.py"
+    shipped = ROOT / "configs" / "part_synth_synthetic.py"
+    config.write_text(
+        f"_base_ = [{str(shipped)!r}]\n"
+        "train_dataloader = dict(batch_size=2, dataset=dict(num_frames=2, crop=dict(size=32)))\n"
+        "small = dict(batch_size=4, fresh=2)\n"
+        "model = dict(objectives=dict(puppet=small, uneven=small))\n"
+    )
+    out = tmp_path / "benchmark.json"
+    arguments = [str(config), "--repeats", "1", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["benchmark_synthesis.py", *arguments])
+    load_tool().main()
+    result = json.loads(out.read_text())
+    assert set(result["objectives"]) == {"puppet", "uneven", "synthesis", "cycle", "consistency"}
+    rows = [*result["objectives"].values(), result["part_maps"]]
+    assert all(row["ratio"] > 0 and row["ms"] > 0 for row in rows)
+    assert result["objectives"]["cycle"]["images"] == 8
