@@ -138,4 +138,4 @@ def test_size_is_kept():
     how = CropChange.draw(torch.zeros(2, 1), 0.1, 0.1, 0.1)
     assert how.images(torch.zeros(2, 3, SIZE, SIZE)).shape == (2, 3, SIZE, SIZE)
     maps = torch.full((2, 4, 8, 8), 0.25)
-    assert how.maps(maps).sum(1).max() <= 1 + 1e-5
+    assert how.images(maps).sum(1).max() <= 1 + 1e-5

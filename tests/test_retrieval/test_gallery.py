@@ -66,9 +66,9 @@ def test_pictures_and_gallery_move_together(tmp_path):
 def test_a_gallery_in_a_folder_of_the_root_keeps_what_is_not_below():
     from part_synth.retrieval.gallery import _relative_paths
 
-    paths = np.array(["/tmp/a.jpg", "/data/b.jpg"])
-    assert _relative_paths(paths, Path("/tmp")).tolist() == ["a.jpg", "/data/b.jpg"]
-    assert _relative_paths(paths, Path("/")).tolist() == ["tmp/a.jpg", "data/b.jpg"]
+    paths = np.array(["/one/a.jpg", "/two/b.jpg"])
+    assert _relative_paths(paths, Path("/one")).tolist() == ["a.jpg", "/two/b.jpg"]
+    assert _relative_paths(paths, Path("/")).tolist() == ["one/a.jpg", "two/b.jpg"]
 
 
 def test_galleries_of_the_first_version_still_load(tmp_path):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .novel_images import to_bytes
 from .puppet_painter import PaintedPuppets
 from .view import CropCamera
 
@@ -33,16 +34,12 @@ class KeptPuppets:
     camera: CropCamera
 
 
-def _to_bytes(images: Tensor) -> Tensor:
-    return ((images + 1) * 127.5).round().to(torch.uint8)
-
-
 def _columns(puppets: PaintedPuppets) -> dict[str, Tensor]:
     count, camera = len(puppets.images), puppets.camera
     cameras = [getattr(camera, name).reshape(count, -1) for name in _CAMERA_FIELDS]
     return {
-        "images": _to_bytes(puppets.images),
-        "backgrounds": _to_bytes(puppets.backgrounds),
+        "images": to_bytes(puppets.images),
+        "backgrounds": to_bytes(puppets.backgrounds),
         "parts": F.avg_pool2d(puppets.maps.parts, 2).argmax(1).to(torch.uint8),
         "joints": puppets.joints_body,
         "cameras": torch.cat(cameras, dim=1),

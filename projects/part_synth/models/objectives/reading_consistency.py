@@ -41,16 +41,10 @@ class CropChange:
         return cls(matrix, shift * symmetric(2), angle)
 
     def images(self, images: Tensor) -> Tensor:
-        """Show (B, 3, H, W) images in the new crops; what was outside repeats the edge."""
+        """Show (B, C, H, W) images or maps in the new crops; what was outside repeats the edge."""
         theta = torch.cat([self.matrix, self.shift[..., None]], dim=-1).to(images.dtype)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-
-    def maps(self, maps: Tensor) -> Tensor:
-        """The same for (B, P + 1, h, w) part maps, background first; outside is background."""
-        moved = self.images(maps)
-        grid = self.images(torch.ones_like(maps[:, :1]))
-        return moved * grid
 
     def points(self, points: Tensor) -> Tensor:
         """Where (B, N, 2) points of the old crops lie in the new ones."""
@@ -161,7 +155,6 @@ class ReadingConsistency(Objective):
             joints_body=target["joints_body"],
         )
         if encoding.part_logits is not None:
-            wanted = change.maps(target["encoding"].part_logits.softmax(1))
-            wanted[:, 0] += 1 - wanted.sum(1)
+            wanted = change.images(target["encoding"].part_logits.softmax(1))
             losses["loss_parts"] = self.parts_weight * F.cross_entropy(encoding.part_logits, wanted)
         return losses
