@@ -16,7 +16,7 @@ optim_wrapper = dict(
 )
 
 # schedule
-max_epochs = 20
+max_epochs = 16
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
@@ -41,7 +41,7 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=12, cycle=["puppet"]),
+            dict(until=10, cycle=["puppet"]),
             dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
         ],
     ),

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from part_synth.geometry import PART_FLIP_INDICES
 from part_synth.models.part_map_head import PartMapHead
 from tiny_part_synth import SIZE, TINY, floats, tiny_model
 
@@ -56,6 +57,23 @@ def test_head_is_what_segments_by_default(fit, batch):
     inner = torch.nn.functional.avg_pool2d(grown, 3, 1, 1, count_include_pad=False)
     agree = parts.argmax(1) == inner.argmax(1)
     assert agree.float().mean() > 0.85
+
+
+def test_flip_test_averages_what_the_head_sees_in_the_mirror(fit, batch):
+    model = with_head(fit).eval()
+    images = floats(batch)["image"][:, 0]
+    sides = list(PART_FLIP_INDICES)
+    with torch.no_grad():
+        plain = model.read(images)["part_logits"].softmax(1)
+        seen = model.read(images.flip(-1))["part_logits"].softmax(1).flip(-1)[:, sides]
+        model.flip_test = True
+        both = model.read(images)
+        mirrored = model.segment(model.read(images.flip(-1)), images)
+    torch.testing.assert_close(both["part_logits"].softmax(1), (plain + seen) / 2)
+    assert (plain - seen).abs().max() > 1e-3
+    # A mirrored picture has the mirrored parts.
+    parts = model.segment(both, images)
+    torch.testing.assert_close(mirrored, parts.flip(-1)[:, sides])
 
 
 @pytest.mark.parametrize(("source", "known"), [("haed", "head, decoder, puppet"), ("Puppet", "or")])

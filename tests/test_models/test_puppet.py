@@ -167,7 +167,8 @@ def test_mirrored_pose_gives_mirrored_maps(puppet):
         return puppet(camera.project(in_camera), in_camera[..., 2], camera.scale, (32, 32))
 
     maps, mirrored = draw(joints, 1), draw(mirror(joints), -1)
-    wanted = maps.parts.flip(-1)[:, list(PART_FLIP_INDICES)]
+    assert puppet.part_mirror.tolist() == list(PART_FLIP_INDICES)
+    wanted = maps.parts.flip(-1)[:, puppet.part_mirror]
     torch.testing.assert_close(mirrored.parts, wanted, atol=2e-4, rtol=0)
     assert (maps.parts - wanted).abs().max() > 0.5
 

@@ -6,6 +6,7 @@ import sys
 
 from mmengine.logging import MMLogger
 from part_synth.datasets.synthetic import Recipe, make_synthetic_mocap
+from part_synth.datasets.synthetic.recipe import CLOTHES
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +53,25 @@ def parse_args() -> argparse.Namespace:
         "--moving-camera", action="store_true", help="cameras travel instead of standing still"
     )
     parser.add_argument(
+        "--clothes", choices=CLOTHES, default=defaults.clothes, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--camera-distance",
+        type=float,
+        nargs=2,
+        metavar=("LEAST", "MOST"),
+        default=defaults.camera_distance,
+        help="distance of the cameras, metres (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--camera-height",
+        type=float,
+        nargs=2,
+        metavar=("LEAST", "MOST"),
+        default=defaults.camera_height,
+        help="height of the cameras, metres (default: %(default)s)",
+    )
+    parser.add_argument(
         "--workers", type=int, help="processes (default: one per core; 0: this process only)"
     )
     return parser.parse_args()
@@ -71,6 +91,9 @@ def main() -> int:
             seed=args.seed,
             motions=args.motions,
             moving_camera=args.moving_camera,
+            clothes=args.clothes,
+            camera_distance=args.camera_distance,
+            camera_height=args.camera_height,
             workers=args.workers,
         )
     except (ValueError, OSError, RuntimeError) as error:

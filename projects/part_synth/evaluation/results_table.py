@@ -20,6 +20,7 @@ COLUMNS = (
     ("part mIoU %", "part_miou_pct"),
     ("fg IoU %", "fg_iou_pct"),
     ("depth flips %", "depth_flip_pct"),
+    ("2D error %", "kpt2d_err_pct"),
     ("spread mm", "pred_spread_mm"),
     # Of Mean-PA-MPJPE@1 the hardest: other cameras and other people.
     ("retrieval @1 mm", "cross_view_pa_mpjpe@1_mm/person"),

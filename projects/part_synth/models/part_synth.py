@@ -233,15 +233,23 @@ class PartSynth(BaseModel):
 
         Poses are averaged in the body frame, where a disagreement about the view does no harm;
         averaging the views too made both the 2D error and N-MPJPE worse.
+
+        Returns:
+            What `decode` does, the ``encoding``, and ``part_logits`` (B, P + 1, h, w) of the part
+            head, None without one.
         """
         encoding = self.encoder(images, backgrounds)
+        logits = encoding.part_logits
         if not self.flip_test:
-            return {**self.decode(encoding), "encoding": encoding}
+            return {**self.decode(encoding), "encoding": encoding, "part_logits": logits}
         mirrored = self.encoder(
             images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)
         )
         joints_body = (self.prior(encoding.code) + mirror(self.prior(mirrored.code))) / 2
-        return {**self.place(joints_body, encoding), "encoding": encoding}
+        if logits is not None:
+            seen = mirrored.part_logits.flip(-1)[:, self.puppet.part_mirror]
+            logits = torch.logaddexp(logits.log_softmax(1), seen.log_softmax(1))
+        return {**self.place(joints_body, encoding), "encoding": encoding, "part_logits": logits}
 
     def segment(
         self, decoded: dict[str, Tensor], images: Tensor, background: Tensor | None = None
@@ -252,7 +260,7 @@ class PartSynth(BaseModel):
             (B, P + 1, H, W), background first; they sum to one. See ``part_source``.
         """
         if self.part_source == "head":
-            logits = decoded["encoding"].part_logits
+            logits = decoded["part_logits"]
             logits = F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
             return logits.softmax(1)
         maps = self.render(decoded, images.shape[-2:], blur=TEST_BLUR)

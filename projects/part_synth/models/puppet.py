@@ -162,6 +162,10 @@ class Puppet(BaseModule):
             for i, capsule in enumerate(table)
         ]
         self.register_buffer("mirror", torch.tensor(mirrored), persistent=False)
+        # Channel of the maps that each channel becomes in the mirror; the background stays.
+        part_mirror = torch.arange(self.num_parts + 1)
+        part_mirror[part_of] = part_of[self.mirror]
+        self.register_buffer("part_mirror", part_mirror, persistent=False)
         self.log_radii = nn.Parameter(torch.zeros(len(table)), requires_grad=learn_radii)
 
     @property

@@ -37,3 +37,21 @@ def test_textures_give_colours_and_differ_between_draws():
             assert np.isfinite(images[-1]).all() and images[-1].min() >= 0
             assert images[-1].max() < 1.5
         assert min(np.abs(images[0] - other).max() for other in images[1:]) > 0.01
+
+
+def test_vivid_clothes_change_the_colours_of_what_is_worn_and_nothing_else(body):
+    usual, vivid = (dress(body, np.random.default_rng(1), vivid=v) for v in (False, True))
+    np.testing.assert_array_equal(usual.body.vertices, vivid.body.vertices)
+    assert usual.description == vivid.description
+    changed = np.abs(usual.colours - vivid.colours).max(1) > 1e-6
+    head, torso = body.part_labels == 1, body.part_labels == 2
+    assert not changed[head].any() and changed[torso].mean() > 0.9
+    worn = vivid.colours[changed]
+    assert (worn.max(1) >= 0.8).all()
+    saturation = 1 - worn.min(1) / worn.max(1)
+    # The clip to [0.02, 0.98] takes a little.
+    assert saturation.min() > 0.8
+    # Hues stay: the channel that was strongest still is.
+    coloured = np.ptp(usual.colours[changed], axis=1) > 0.02
+    strongest = usual.colours[changed][coloured].argmax(1)
+    assert (strongest == worn[coloured].argmax(1)).all()

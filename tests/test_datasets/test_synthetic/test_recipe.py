@@ -45,3 +45,27 @@ def test_fingerprint_follows_every_argument_and_the_content_of_the_motion_file(t
     renamed.write_bytes(b"one")
     assert Recipe(motions=str(renamed)).fingerprint() == prints[5]
     assert Recipe.from_json(base.to_json()) == base
+
+
+def test_sets_made_before_clothes_and_camera_ranges_are_the_same_sets():
+    # Fingerprint of the default set as made before these arguments existed.
+    assert Recipe().fingerprint() == "e7cada0047d91642"
+    assert "clothes" not in Recipe().arguments()
+    others = [Recipe(clothes="vivid"), Recipe(camera_distance=(3, 4)), Recipe(camera_height=[1, 2])]
+    prints = {recipe.fingerprint() for recipe in (Recipe(), *others)}
+    assert len(prints) == 4
+    assert all(Recipe.from_json(recipe.to_json()) == recipe for recipe in others)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"clothes": "neon"}, "clothes must be one of everyday, vivid, got 'neon'"),
+        ({"camera_distance": (1.0, 3.0)}, r"2\.0 <= low <= high, got \(1\.0, 3\.0\)"),
+        ({"camera_height": (3, 2)}, r"camera_height must be .* got \(3\.0, 2\.0\)"),
+        ({"camera_height": (1, 2, 3)}, r"got \(1\.0, 2\.0, 3\.0\)"),
+    ],
+)
+def test_bad_conditions_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**arguments)

@@ -61,6 +61,14 @@ def test_cameras_stand_all_around():
     assert all(4 < spot.distance < 7.5 and 0.5 < spot.height < 3.2 for spot in spots)
 
 
+def test_cameras_stand_where_they_are_asked_to():
+    spots = place_cameras(8, np.random.default_rng(0), distance=(8.0, 9.0), height=(0.3, 0.4))
+    assert all(8 <= spot.distance <= 9 and 0.3 <= spot.height <= 0.4 for spot in spots)
+    # The same draws otherwise.
+    usual = place_cameras(8, np.random.default_rng(0))
+    assert [spot.azimuth for spot in usual] == [spot.azimuth for spot in spots]
+
+
 def test_travelling_cameras_move_smoothly_and_keep_the_person(camera):
     spot = place_cameras(1, np.random.default_rng(4))[0]
     views = travelling_cameras(spot, PERSON, 96, 10.0, np.random.default_rng(1))

@@ -228,13 +228,28 @@ def _shoes_and_hands(wardrobe: _Wardrobe) -> dict:
     return words
 
 
-def dress(body: RestBody, rng: np.random.Generator, female: bool = False) -> Person:
+def _glare(colours: np.ndarray) -> np.ndarray:
+    """RGB (N, 3) in [0, 1] -> the same hues, nearly fully saturated and bright."""
+    value = colours.max(1, keepdims=True)
+    low = colours.min(1, keepdims=True)
+    saturation = (value - low) / np.maximum(value, 1e-6)
+    # Grey has no hue: a grey cloth turns red, as HSV has it.
+    spread = (colours - low) / np.maximum(value - low, 1e-6)
+    spread = np.where(value - low < 1e-6, np.array([1.0, 0.0, 0.0]), spread)
+    saturation, value = 0.85 + 0.15 * saturation, 0.8 + 0.2 * value
+    return value * (1 - saturation * (1 - spread))
+
+
+def dress(
+    body: RestBody, rng: np.random.Generator, female: bool = False, vivid: bool = False
+) -> Person:
     """Skin, hair and clothes for a body, at random.
 
     Args:
         body: the bare body.
         rng: draws everything that is worn.
         female: changes how often each hair style is drawn.
+        vivid: glaring colours for all that is worn; everything else is as without.
 
     Returns:
         the dressed person.
@@ -244,6 +259,9 @@ def dress(body: RestBody, rng: np.random.Generator, female: bool = False) -> Per
     # Long hair falls over the top, so it is painted last.
     description |= _shoes_and_hands(wardrobe) | _trousers(wardrobe) | _top(wardrobe)
     description |= _hair(wardrobe, female)
+    if vivid:
+        worn = (wardrobe.thickness > 0) & ~wardrobe.head
+        wardrobe.colours[worn] = _glare(wardrobe.colours[worn])
     moved = body.vertices + wardrobe.thickness[:, None] * body.normals
     return Person(
         body=replace(body, vertices=moved),

@@ -108,10 +108,12 @@ def _write_task_file(path: Path, arrays: dict) -> None:
     os.replace(unfinished, path)
 
 
-def _new_person(model: BodyModel, rng: np.random.Generator) -> tuple[RestBody, Person]:
+def _new_person(
+    model: BodyModel, rng: np.random.Generator, clothes: str = "everyday"
+) -> tuple[RestBody, Person]:
     phenotype, description = sample_phenotype(model, rng)
     body = model.rest_body(phenotype)
-    person = dress(body, rng, female=description["sex"] == "female")
+    person = dress(body, rng, female=description["sex"] == "female", vivid=clothes == "vivid")
     description["stature_m"] = round(body.stature, 3)
     person.description.update(description)
     return body, person
@@ -129,7 +131,7 @@ def _render_subject(
 ) -> dict:
     """Write all images and labels of one person; returns the arrays of the task file."""
     rng = np.random.default_rng([recipe.seed, 1, SPLITS.index(split), index])
-    _, person = _new_person(model, rng)
+    _, person = _new_person(model, rng, recipe.clothes)
     rooms = _EmptyRoom(random_room(rng), random_light(rng), recipe.size)
 
     posed, clips = [], []
@@ -175,7 +177,7 @@ def _cameras_of_subject(
 ) -> list[list[list[PinholeCamera]]]:
     """Views indexed [camera][clip][frame]; a camera that stands still repeats one view."""
     outline = [_outline(body, pose) for pose in posed]
-    spots = place_cameras(recipe.cameras, rng)
+    spots = place_cameras(recipe.cameras, rng, recipe.camera_distance, recipe.camera_height)
     if recipe.moving_camera:
         return [
             [travelling_cameras(spot, points, recipe.size, recipe.fps, rng) for points in outline]

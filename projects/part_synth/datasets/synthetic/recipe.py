@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 # Raise it when the same arguments give other images or poses than before.
 GENERATOR_VERSION = 1
 SPLITS = ("train", "val", "test")
+CLOTHES = ("everyday", "vivid")
 _FRAMES_PER_CLIP = 20
 
 
@@ -34,6 +35,9 @@ class Recipe:
         moving_camera: cameras travel instead of standing still.
         fps: frames per second of the clips.
         unpaired_poses: least number of poses in ``unpaired_poses.npz``.
+        clothes: 'everyday', or 'vivid': the same cuts and patterns in glaring colours.
+        camera_distance: range of the cameras' distance from the middle of the room, metres.
+        camera_height: range of their height above the floor, metres.
     """
 
     subjects: tuple[int, int, int] = (32, 4, 4)
@@ -45,6 +49,9 @@ class Recipe:
     moving_camera: bool = False
     fps: float = 10.0
     unpaired_poses: int = 100_000
+    clothes: str = "everyday"
+    camera_distance: tuple[float, float] = (4.6, 7.0)
+    camera_height: tuple[float, float] = (0.7, 3.0)
 
     def __post_init__(self):
         subjects = tuple(int(n) for n in self.subjects)
@@ -64,6 +71,15 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or int(value) != value or value < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, got {value}")
+        if self.clothes not in CLOTHES:
+            raise ValueError(f"clothes must be one of {', '.join(CLOTHES)}, got {self.clothes!r}")
+        for name, least in (("camera_distance", 2.0), ("camera_height", 0.1)):
+            span = tuple(float(value) for value in getattr(self, name))
+            if len(span) != 2 or not least <= span[0] <= span[1]:
+                raise ValueError(
+                    f"{name} must be (low, high) metres with {least} <= low <= high, got {span}"
+                )
+            object.__setattr__(self, name, span)
         if not self.fps > 0:
             raise ValueError(f"fps must be positive, got {self.fps}")
         if self.motions is not None:
@@ -97,9 +113,17 @@ class Recipe:
         return sum(self.subjects) * self.cameras * self.frames_per_subject
 
     def arguments(self) -> dict:
-        """JSON-able arguments; a motion file is named by its content."""
+        """JSON-able arguments; a motion file is named by its content.
+
+        Those that came later are left out where they have their defaults: sets made before them
+        are the same sets.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
         values = asdict(self)
-        values["subjects"] = list(self.subjects)
+        for name in ("clothes", "camera_distance", "camera_height"):
+            if values[name] == defaults[name]:
+                del values[name]
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         if self.motions is not None:
             values["motions"] = f"sha256:{_digest(Path(self.motions))}"
         return values

@@ -100,8 +100,13 @@ class CameraSpot:
         return PinholeCamera(look_at(position, self.target, self.roll), position, focal, centre)
 
 
-def place_cameras(number: int, rng: np.random.Generator) -> list[CameraSpot]:
-    """Cameras all around, 4.6 to 7 m away, 0.7 to 3 m high, rolled by a degree or so."""
+def place_cameras(
+    number: int,
+    rng: np.random.Generator,
+    distance: tuple[float, float] = (4.6, 7.0),
+    height: tuple[float, float] = (0.7, 3.0),
+) -> list[CameraSpot]:
+    """Cameras all around, within ranges of distance and height (m), rolled by a degree or so."""
     first = rng.uniform(0, 2 * np.pi)
     gaps = 2 * np.pi / number
     spots = []
@@ -111,8 +116,8 @@ def place_cameras(number: int, rng: np.random.Generator) -> list[CameraSpot]:
         spots.append(
             CameraSpot(
                 azimuth=float(azimuth % (2 * np.pi)),
-                distance=float(rng.uniform(4.6, 7.0)),
-                height=float(rng.uniform(0.7, 3.0)),
+                distance=float(rng.uniform(*distance)),
+                height=float(rng.uniform(*height)),
                 roll=float(rng.normal(0, np.deg2rad(1.0))),
                 target=target,
             )

@@ -41,6 +41,9 @@ def make_synthetic_mocap(
     workers: int | None = None,
     fps: float = 10.0,
     unpaired_poses: int = 100_000,
+    clothes: str = "everyday",
+    camera_distance: Sequence[float] = (4.6, 7.0),
+    camera_height: Sequence[float] = (0.7, 3.0),
 ) -> Path:
     """Render people in motion in the layout of mmpose's Human3.6M, unless the set is there.
 
@@ -59,6 +62,9 @@ def make_synthetic_mocap(
         workers: processes; None takes one per core, 0 works in this process.
         fps: frames per second of the clips.
         unpaired_poses: least number of poses of other people in other motions.
+        clothes: 'everyday' or 'vivid'.
+        camera_distance: range of the cameras' distance, metres.
+        camera_height: range of the cameras' height, metres.
 
     Returns:
         ``out`` as a path.
@@ -79,6 +85,9 @@ def make_synthetic_mocap(
         moving_camera=moving_camera,
         fps=fps,
         unpaired_poses=unpaired_poses,
+        clothes=clothes,
+        camera_distance=tuple(camera_distance),
+        camera_height=tuple(camera_height),
     )
     root = Path(out)
     if not _is_whole(root, recipe):
@@ -113,9 +122,9 @@ def _is_whole(root: Path, recipe: Recipe) -> bool:
             return True
         wanted, found = recipe.arguments(), meta.get("arguments", {})
         changed = [
-            f"{key} = {found.get(key)} (wanted {value})"
-            for key, value in wanted.items()
-            if found.get(key) != value
+            f"{key} = {found.get(key, 'as usual')} (wanted {wanted.get(key, 'as usual')})"
+            for key in {**found, **wanted}
+            if found.get(key) != wanted.get(key)
         ]
         if meta.get("generator_version") != GENERATOR_VERSION:
             changed.append(

@@ -1,0 +1,98 @@
+"""tools/analysis/robustness.py and draw_predictions.py on tiny runs."""
+
+import importlib.util
+import json
+import sys
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from part_synth.apis.cli import run_tool
+from tiny_runs import ROOT
+
+
+@pytest.fixture
+def tool():
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/analysis/{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+METRICS = {
+    "p_mpjpe_mm": 70.0,
+    "part_miou_pct": 40.0,
+    "baseline_mean_pose_p_mpjpe_mm": 100.0,
+    "mpjpe_mm/Walk": 1.0,
+}
+
+
+def test_table_holds_the_medians_of_the_seeds(tool):
+    runs = [{**METRICS, "p_mpjpe_mm": value} for value in (90.0, 60.0, 70.0)]
+    lines = tool("robustness").table({"as in training": runs, "boxes": runs[:1]}).splitlines()
+    assert lines[0] == "|  | P-MPJPE mm | part mIoU % | P / mean pose |"
+    assert lines[2:] == [
+        "| as in training | 70.0 | 40.0 | 0.70 |",
+        "| boxes | 90.0 | 40.0 | 0.90 |",
+    ]
+
+
+def test_every_config_of_the_folder_is_tested_with_every_checkpoint(tool, tmp_path, monkeypatch):
+    module = tool("robustness")
+    for name in ("far_away", "in_the_dark"):
+        (tmp_path / f"{name}.py").write_text("")
+    checkpoints = [tmp_path / f"seed{seed}.pth" for seed in range(2)]
+    for checkpoint in checkpoints:
+        checkpoint.touch()
+    seen = []
+
+    def measure(config, checkpoint, folder):
+        seen.append((config.name, checkpoint[-9:-4]))
+        return METRICS
+
+    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(sys, "argv", ["x", *map(str, checkpoints), "--configs", str(tmp_path)])
+    sys.argv += ["--out", str(tmp_path / "page")]
+    assert run_tool(module.main) == 0
+    names = ("part_synth_synthetic.py", "far_away.py", "in_the_dark.py")
+    assert seen == [(name, f"seed{seed}") for name in names for seed in range(2)]
+    facts = json.loads((tmp_path / "page/robustness.json").read_text())
+    assert facts["rows"]["in the dark"] == [METRICS] * 2
+    assert str(tmp_path) not in facts["command"]
+    assert "| far away | 70.0 | 40.0 | 0.70 |" in (tmp_path / "page/README.md").read_text()
+
+
+def test_what_the_test_tool_said_is_passed_on(tool, tmp_path):
+    with pytest.raises(ValueError, match=r"none\.py .*failed: .*Config .*does not exist"):
+        tool("robustness").measure(tmp_path / "none.py", "none.pth", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["none.pth", "folder"])
+def test_missing_files_are_named_before_anything_runs(tool, tmp_path, monkeypatch, capfd, name):
+    (tmp_path / "c.py").write_text("")
+    flags = ["--configs", str(tmp_path if name == "none.pth" else tmp_path / "no")]
+    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / name), *flags])
+    assert run_tool(tool("robustness").main) == 2
+    assert ("no checkpoint" if name == "none.pth" else "No config") in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/robustness").glob("*.py")), ids=str)
+def test_conditions_change_nothing_but_the_test_data(path):
+    base = Config.fromfile(ROOT / "configs/part_synth_synthetic.py")
+    condition = Config.fromfile(path)
+    left = {k: v for k, v in condition.to_dict().items() if k != "test_dataloader"}
+    assert left == {k: v for k, v in base.to_dict().items() if k != "test_dataloader"}
+    assert condition.test_dataloader != base.test_dataloader
+
+
+def test_best_middle_and_worst_are_spread_over_their_tenths(tool):
+    errors = np.random.default_rng(0).permutation(100.0 * np.arange(100))
+    picked = np.array(errors)[tool("draw_predictions").chosen(list(errors), 3)] / 100
+    assert picked.tolist() == [0, 4, 9, 45, 49, 54, 90, 94, 99]
+
+
+def test_fewer_samples_than_rows(tool):
+    assert sorted(set(tool("draw_predictions").chosen([3.0, 1.0], 4).tolist())) == [0, 1]

@@ -1,0 +1,107 @@
+"""Test checkpoints under conditions that training never saw, and write a page of the table.
+
+    python tools/analysis/robustness.py CHECKPOINT... [--base CONFIG] [--configs DIR] [--out DIR]
+
+Every config of the folder is a condition; the first row is the config that they vary (--base).
+Several checkpoints are seeds of one training: the table has their medians. What the first run needs
+(test people before other cameras, in other clothes) is rendered by itself.
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from part_synth.apis.cli import run_tool
+from part_synth.evaluation.results_table import COLUMNS, MEAN_POSE_KEY
+from rich.progress import track
+
+_TOOLS = Path(__file__).resolve().parents[1]
+_PAGE = """# Conditions that training never saw
+
+Medians over {count} checkpoint(s), {date}. One condition at a time differs from the first row; the
+configs in `{folder}` say what. The page is made by
+
+    {command}
+
+{table}
+"""
+
+
+def measure(config: Path, checkpoint: str, folder: Path) -> dict[str, float]:
+    """Metrics of one test run, in a process of its own."""
+    out = folder / "metrics.json"
+    command = [sys.executable, str(_TOOLS / "test.py"), str(config), checkpoint]
+    done = subprocess.run(
+        [*command, "--work-dir", str(folder / "run"), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise ValueError(f"tools/test.py {config} {checkpoint} failed: {said}")
+    return {k: round(v, 3) for k, v in json.loads(out.read_text()).items() if _is_column(k)}
+
+
+def _is_column(key: str) -> bool:
+    return key == MEAN_POSE_KEY or key in dict(COLUMNS).values()
+
+
+def table(rows: dict[str, list[dict[str, float]]]) -> str:
+    """Markdown of the medians."""
+    shown = [(label, key) for label, key in COLUMNS if key in next(iter(rows.values()))[0]]
+    lines = [["", *(label for label, _ in shown), "P / mean pose"]]
+    lines.append(["---", *["---:"] * (len(shown) + 1)])
+    for name, runs in rows.items():
+        middle = {key: median(run[key] for run in runs) for key in runs[0]}
+        ratio = middle["p_mpjpe_mm"] / middle[MEAN_POSE_KEY]
+        lines.append([name, *(f"{middle[key]:.1f}" for _, key in shown), f"{ratio:.2f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Parse the command line, test everything, write robustness.json and README.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("--base", default="configs/part_synth_synthetic.py", help="first row")
+    parser.add_argument("--configs", default="configs/robustness", help="folder of the conditions")
+    parser.add_argument("--out", default="docs/results/robustness", help="folder of the page")
+    args = parser.parse_args()
+
+    conditions = sorted(Path(args.configs).glob("*.py"))
+    if not conditions:
+        raise FileNotFoundError(f"No config (*.py) in {args.configs}: name a folder of them.")
+    for checkpoint in args.checkpoints:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f"There is no checkpoint {checkpoint}.")
+    configs = {"as in training": Path(args.base)}
+    configs |= {path.stem.replace("_", " "): path for path in conditions}
+    rows = {name: [] for name in configs}
+    jobs = [(name, checkpoint) for name in configs for checkpoint in args.checkpoints]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, checkpoint in track(jobs, "Testing"):
+            rows[name].append(measure(configs[name], checkpoint, Path(folder)))
+
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    names = " ".join(Path(checkpoint).name for checkpoint in args.checkpoints)
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "command": f"python tools/analysis/robustness.py {names}",
+        "rows": rows,
+    }
+    (out / "robustness.json").write_text(json.dumps(facts, indent=1) + "\n")
+    page = _PAGE.format(
+        count=len(args.checkpoints), folder=args.configs, table=table(rows), **facts
+    )
+    (out / "README.md").write_text(page)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
