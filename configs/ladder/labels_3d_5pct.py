@@ -1,5 +1,5 @@
 # 3D joints of 5 % of the training frames; the others are used without labels.
-_base_ = ["no_labels.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [
@@ -7,7 +7,7 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=5, cycle=["puppet"]),
+            dict(until=10, cycle=["puppet"]),
             dict(cycle=["uneven", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
         ],
     ),

@@ -1,6 +1,6 @@
 # Unlabelled videos of four cameras that were started together; nobody calibrated them. What one
 # instant's views are read as must agree.
-_base_ = ["no_labels.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # loaders
 train_dataloader = dict(

@@ -87,7 +87,9 @@ def test_several_pictures_of_a_person_are_pooled(model):
     looks = read_looks(model, crops)
     images = torch.from_numpy(looks.poses.crops).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        maps = model.render(model.place(looks.poses.joints_body, looks.poses), (SIZE, SIZE), 0.7)
+        maps = model.render(
+            model.place(looks.poses.joints_body, looks.poses.crop_camera), (SIZE, SIZE), 0.7
+        )
         weights = maps.capsules.square()
     wanted = torch.zeros(weights.shape[1], 3)
     for c in range(weights.shape[1]):

@@ -32,11 +32,6 @@ VIDEOS = ["train_dataloader.dataset.min_gap=0.1"]
 SOURCES = "train_dataloader.dataset.datasets."
 # Config: options, objectives that take a turn.
 ROWS = {
-    "ladder/puppets_only": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven"}),
-    "ladder/no_labels": (
-        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
-    ),
     "ladder/multi_view": (
         [*PUPPETS, *PHASES, *BATCH, "train_dataloader.dataset.num_views=2"],
         {"puppet", "uneven", "synthesis", "cycle", "consistency"},

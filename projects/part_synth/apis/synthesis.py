@@ -133,7 +133,7 @@ def synthesize(
     made = []
     for part in torch.arange(len(rows), device=device).split(batch_size):
         seen = poses.take(rows[part]).turned(radians[part])
-        decoded = model.place(seen.joints_body, seen)
+        decoded = model.place(seen.joints_body, seen.crop_camera)
         scene = None if behind is None else behind[rows[part] if len(behind) > 1 else [0]]
         painted = paint(model, decoded, looks.appearance, (size, size), scene)
         labels = painted.part_logits.argmax(1).to(torch.uint8)

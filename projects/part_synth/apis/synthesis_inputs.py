@@ -53,7 +53,7 @@ def read_looks(
     """
     poses = read_poses(model, pictures, boxes, scene)
     images = to_images(poses.crops, poses.joints_body.device)
-    decoded = model.place(poses.joints_body, poses)
+    decoded = model.place(poses.joints_body, poses.crop_camera)
     return PersonLooks(pool_looks(model, images, decoded), poses)
 
 

@@ -35,15 +35,6 @@ class TargetPoses:
     crops: np.ndarray | None = None
     scenes: np.ndarray | None = None
 
-    @property
-    def scale(self) -> Tensor:
-        """(N,) crop half-widths per metre."""
-        return self.crop_camera.scale
-
-    def camera(self, distance: float) -> CropCamera:
-        """The cameras; ``distance`` is theirs already."""
-        return self.crop_camera
-
     def __len__(self) -> int:
         return len(self.joints_body)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from part_synth.evaluation.image_quality import psnr, ssim
+from part_synth.evaluation.sample_fields import sample_fields
 from part_synth.registry import METRICS
 
 # An image of 8-bit values can't tell less: a mean squared error of a twelfth (rounding) is 58.9 dB.
@@ -122,7 +122,7 @@ def _regions(samples: Sequence[dict], size: Sequence[int]) -> dict[str, Tensor]:
         "person": torch.stack([_person_box(sample, size) for sample in samples]),
         "crop": torch.ones(len(samples), *size, dtype=torch.bool),
     }
-    parts = [_fields(sample, "gt_fields").get("part_labels") for sample in samples]
+    parts = [sample_fields(sample, "gt_fields").get("part_labels") for sample in samples]
     if all(labels is not None for labels in parts):
         regions["silhouette"] = torch.stack([torch.as_tensor(p)[0].cpu() > 0 for p in parts])
     return regions
@@ -130,7 +130,7 @@ def _regions(samples: Sequence[dict], size: Sequence[int]) -> dict[str, Tensor]:
 
 def _person_box(sample: dict, size: Sequence[int]) -> Tensor:
     """(H, W) mask of the box of the first frame's true joints, a little larger."""
-    joints = _fields(sample, "gt_instances").get("crop_keypoints")
+    joints = sample_fields(sample, "gt_instances").get("crop_keypoints")
     if joints is None:
         raise ValueError(
             "NovelImageMetric: a data sample has no gt_instances.crop_keypoints (F, K, 2): the "
@@ -147,7 +147,7 @@ def _person_box(sample: dict, size: Sequence[int]) -> Tensor:
 
 def _novel_image(sample: dict) -> Tensor:
     """(3, H, W) uint8, the synthesised first frame."""
-    image = _fields(sample, "pred_fields").get("novel_image")
+    image = sample_fields(sample, "pred_fields").get("novel_image")
     if image is None:
         raise ValueError(
             "NovelImageMetric: a data sample has no pred_fields.novel_image (3, H, W). Set "
@@ -169,11 +169,3 @@ def _frames(data_batch: Any) -> tuple[Tensor, Tensor | None]:
         )
     background = inputs.get("background")
     return frames.cpu(), None if background is None else background.cpu()
-
-
-def _fields(sample: dict, name: str) -> dict:
-    """One group of a data sample as a dict; empty where it is not there."""
-    fields = sample.get(name)
-    if isinstance(fields, BaseDataElement):
-        return dict(fields.items())
-    return fields or {}

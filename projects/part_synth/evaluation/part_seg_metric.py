@@ -8,9 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as nnf
 from mmengine.evaluator import BaseMetric
-from mmengine.structures import BaseDataElement
 
 from part_synth.evaluation import functional as F
+from part_synth.evaluation.sample_fields import sample_fields
 from part_synth.geometry import PART_NAMES
 from part_synth.registry import METRICS
 
@@ -64,7 +64,7 @@ class PartSegMetric(BaseMetric):
         """
         for sample in data_samples:
             pred, gt = _labels(sample, "pred_fields"), _labels(sample, "gt_fields")
-            names = _fields(sample, "pred_fields").get("part_names", PART_NAMES)
+            names = sample_fields(sample, "pred_fields").get("part_names", PART_NAMES)
             if tuple(names) != PART_NAMES:
                 pred = self._translate(names)[pred]
             if pred.shape != gt.shape:
@@ -111,14 +111,9 @@ class PartSegMetric(BaseMetric):
         return metrics
 
 
-def _fields(sample: dict, field: str) -> dict:
-    fields = sample.get(field)
-    return fields.to_dict() if isinstance(fields, BaseDataElement) else fields or {}
-
-
 def _labels(sample: dict, field: str) -> torch.Tensor:
     """Part labels (1, H, W) of one sample on the CPU."""
-    fields = _fields(sample, field)
+    fields = sample_fields(sample, field)
     if "part_labels" not in fields:
         source = "the model's prediction" if field == "pred_fields" else "the data set"
         raise ValueError(

@@ -130,15 +130,18 @@ class PartSynth(BaseModel):
         """Turn an encoding into a pose.
 
         Returns:
+            What :meth:`place` does.
+        """
+        return self.place(self.prior(encoding.code), encoding.camera(self.camera_distance))
+
+    def place(self, joints_body: Tensor, camera: CropCamera) -> dict[str, Tensor]:
+        """Show (B, K, 3) body-frame poses, metres, to B cameras.
+
+        Returns:
             ``joints_body`` and root-relative ``joints_cam`` (B, K, 3) metres, ``points``
             (B, K, 2) crop coordinates; for the puppet ``extended_points`` (B, E, 2),
             ``extended_depths`` (B, E) metres, ``scale`` (B,) and ``nearest`` (B,) metres.
         """
-        return self.place(self.prior(encoding.code), encoding)
-
-    def place(self, joints_body: Tensor, encoding: PoseEncoding) -> dict[str, Tensor]:
-        """Show (B, K, 3) body-frame poses, metres, to the cameras of encodings; see `decode`."""
-        camera: CropCamera = encoding.camera(self.camera_distance)
         extended = camera.rotate(self.puppet.extend_joints(joints_body))
         points = camera.project(extended)
         joints = joints_body.shape[1]
@@ -148,7 +151,7 @@ class PartSynth(BaseModel):
             "points": points[:, :joints],
             "extended_points": points,
             "extended_depths": extended[..., 2],
-            "scale": encoding.scale,
+            "scale": camera.scale,
             "nearest": camera.nearest_depth(),
         }
 
@@ -249,7 +252,8 @@ class PartSynth(BaseModel):
         if logits is not None:
             seen = mirrored.part_logits.flip(-1)[:, self.puppet.part_mirror]
             logits = torch.logaddexp(logits.log_softmax(1), seen.log_softmax(1))
-        return {**self.place(joints_body, encoding), "encoding": encoding, "part_logits": logits}
+        placed = self.place(joints_body, encoding.camera(self.camera_distance))
+        return {**placed, "encoding": encoding, "part_logits": logits}
 
     def segment(
         self, decoded: dict[str, Tensor], images: Tensor, background: Tensor | None = None

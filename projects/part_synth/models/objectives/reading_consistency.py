@@ -126,7 +126,8 @@ class ReadingConsistency(Objective):
         poses = read["joints_body"].unflatten(0, inputs["image"].shape[:2])
         agreed = poses.mean(1, keepdim=True).expand_as(poses)
         poses = torch.where(together.to(poses.device)[:, None, None, None], agreed, poses)
-        return {**read, **model.place(poses.flatten(0, 1), read["encoding"])}
+        camera = read["encoding"].camera(model.camera_distance)
+        return {**read, **model.place(poses.flatten(0, 1), camera)}
 
     def _recolour(self, *images: Tensor | None) -> list[Tensor | None]:
         size = (len(images[0]), 3, 1, 1)

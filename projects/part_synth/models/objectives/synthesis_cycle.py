@@ -58,41 +58,21 @@ class SynthesisCycle(Objective):
         looks = model.appearance(images, maps, frames)
         return Appearance(*(x.repeat(self.repeats, 1, 1) for x in vars(looks).values()))
 
-    def _draw(self, model, count: int, size: tuple[int, int]):
-        """Unpaired poses (B, K, 3), their random cameras and part maps."""
-        joints_body = model.draw_unpaired_poses(count)
-        extended = model.puppet.extend_joints(joints_body)
-        camera = self.painter.draw_camera(extended)
-        in_camera = camera.rotate(extended)
-        maps = model.puppet(
-            camera.project(in_camera),
-            in_camera[..., 2],
-            camera.scale,
-            size,
-            blur=self.blur,
-            nearest=camera.nearest_depth(),
-        )
-        return joints_body, camera, maps
-
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
         images, background = flat_frames(inputs)
         looks = self._looks(model, images, background, inputs["image"].shape[1])
         scenes = (images if background is None else background).repeat(self.repeats, 1, 1, 1)
         with torch.no_grad():
-            joints_body, camera, maps = self._draw(model, len(scenes), tuple(images.shape[-2:]))
+            joints_body = model.draw_unpaired_poses(len(scenes))
+            camera = self.painter.draw_camera(model.puppet.extend_joints(joints_body))
+            placed = model.place(joints_body, camera)
+            maps = model.render(placed, images.shape[-2:], blur=self.blur)
             synthesized = model.decoder(maps, looks, scenes)
         encoding = model.encoder(synthesized.image, None if background is None else scenes)
         decoded = model.decode(encoding)
-        joints_cam = camera.rotate(joints_body)
-        losses = self.reading_loss(
-            encoding,
-            decoded,
-            joints_cam=joints_cam,
-            points=camera.project(joints_cam),
-            joints_body=joints_body,
-            camera=camera,
-        )
+        known = {key: placed[key] for key in ("joints_body", "joints_cam", "points")}
+        losses = self.reading_loss(encoding, decoded, camera=camera, **known)
         if encoding.part_logits is not None:
             labels = synthesized.part_logits.argmax(1, keepdim=True).float()
             small = F.interpolate(labels, encoding.part_logits.shape[-2:], mode="nearest-exact")
