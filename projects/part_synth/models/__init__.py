@@ -67,6 +67,7 @@ from .pose_prior_model import PosePriorModel
 from .puppet import PartMaps, Puppet
 from .puppet_file import DEFAULT_PUPPET, Capsule, PuppetDefinition, load_puppet
 from .puppet_painter import PaintedPuppets, PuppetPainter
+from .shipped_weights import load_shipped_weights
 from .synthesizer import Appearance, AppearanceEncoder, SynthesisDecoder, SynthesizedImage
 from .view import CropCamera, fit_to_crop
 from .virtual_joints import VirtualJoints, extend_joints
@@ -146,4 +147,5 @@ __all__ = [
     "extend_joints",
     "fit_to_crop",
     "load_puppet",
+    "load_shipped_weights",
 ]
