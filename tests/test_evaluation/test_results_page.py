@@ -45,6 +45,14 @@ def test_unfinished_run_is_refused(tmp_path):
         load_records(tmp_path)
 
 
+def test_rows_stand_in_the_order_asked_for(tmp_path):
+    run = finished_run(tmp_path / "run", 70.0)
+    for name, order in (("a", 2), ("b", 1), ("c", 0)):
+        record = make_record(run, name, 0, "python x", "2026-01-02", order=order)
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    assert [record["name"] for record in load_records(tmp_path)] == ["c", "b", "a"]
+
+
 def test_page_has_medians_and_ratios(tmp_path):
     records = []
     for seed, value in enumerate((70.0, 90.0, 72.0)):

@@ -43,6 +43,9 @@ def main() -> None:
     record.add_argument(
         "--labels", type=float, help="percent of the training frames whose labels were used"
     )
+    record.add_argument(
+        "--order", type=int, default=0, help="place of the row in the table, small ones first"
+    )
     commands.add_parser("page", help="write README.md and the plots")
     args = parser.parse_args()
 
@@ -56,6 +59,7 @@ def main() -> None:
             args.date,
             args.commit,
             args.labels,
+            args.order,
         )
         folder.mkdir(parents=True, exist_ok=True)
         slug = re.sub(r"[^a-z0-9]+", "_", args.name.lower()).strip("_")

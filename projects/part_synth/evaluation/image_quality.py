@@ -6,7 +6,6 @@ Symbols: B images, C channels, H x W size.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
 WINDOW = 11
@@ -45,8 +44,7 @@ def ssim(
 ) -> Tensor:
     """Structural similarity of each image (Wang et al., IEEE TIP 2004).
 
-    Gaussian windows of 11 px, sigma 1.5 px, that lie wholly inside of the image; the mean over
-    channels and over the windows whose middle the mask holds.
+    The mean of :func:`ssim_map` over the windows whose middle the mask holds.
 
     Args:
         pred: (B, C, H, W), any type; H and W at least 11.
@@ -61,22 +59,44 @@ def ssim(
         ValueError: The shapes differ, the images are smaller than a window, or ``data_range`` is
             not positive.
     """
-    pred, target, mask = _checked(pred, target, mask, data_range)
+    _, _, mask = _checked(pred, target, mask, data_range)
+    return mean_of_map(ssim_map(pred, target, data_range), mask)
+
+
+def mean_of_map(values: Tensor, mask: Tensor) -> Tensor:
+    """(B,) mean of a :func:`ssim_map` over the windows whose middle (B, H, W) ``mask`` holds."""
+    rim = WINDOW // 2
+    inner = mask[:, rim : mask.shape[1] - rim, rim : mask.shape[2] - rim]
+    return _masked_mean(values, inner.to(values))
+
+
+def ssim_map(pred: Tensor, target: Tensor, data_range: float = 255.0) -> Tensor:
+    """Structural similarity of every window of 11 px, sigma 1.5 px, that lies inside of the image.
+
+    Args:
+        pred: (B, C, H, W), any type; H and W at least 11.
+        target: (B, C, H, W) true images, in the same units.
+        data_range: Difference between the largest and the least possible value.
+
+    Returns:
+        (B, H - 10, W - 10) float64, means over channels.
+
+    Raises:
+        ValueError: See :func:`ssim`.
+    """
+    pred, target, _ = _checked(pred, target, None, data_range)
     if min(pred.shape[-2:]) < WINDOW:
         raise ValueError(
             f"ssim needs images of at least {WINDOW} x {WINDOW} px, got {tuple(pred.shape[-2:])}."
         )
-    weights = gaussian_window(pred)
     moments = torch.cat([pred, target, pred * pred, target * target, pred * target])
-    mean_p, mean_t, square_p, square_t, product = _blur(moments, weights).chunk(5)
+    mean_p, mean_t, square_p, square_t, product = _blur(moments).chunk(5)
     var_p, var_t = square_p - mean_p**2, square_t - mean_t**2
     covariance = product - mean_p * mean_t
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     luminance = (2 * mean_p * mean_t + c1) / (mean_p**2 + mean_t**2 + c1)
     structure = (2 * covariance + c2) / (var_p + var_t + c2)
-    rim = WINDOW // 2
-    inner = mask[:, rim : mask.shape[1] - rim, rim : mask.shape[2] - rim]
-    return _masked_mean((luminance * structure).mean(1), inner)
+    return (luminance * structure).mean(1)
 
 
 def gaussian_window(like: Tensor) -> Tensor:
@@ -86,11 +106,22 @@ def gaussian_window(like: Tensor) -> Tensor:
     return weights / weights.sum()
 
 
-def _blur(images: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means (N, C, H - 10, W - 10) over the windows inside of (N, C, H, W)."""
-    flat = images.flatten(0, 1)[:, None]
-    flat = nnf.conv2d(nnf.conv2d(flat, weights[None, None, :, None]), weights[None, None, None])
-    return flat.unflatten(0, images.shape[:2])[:, :, 0]
+def _blur(images: Tensor) -> Tensor:
+    """Weighted means (N, C, H - 10, W - 10) over the windows inside of (N, C, H, W).
+
+    As two products with banded matrices: in float64 many times as fast as convolutions.
+    """
+    rows, columns = (_bands(size, images) for size in images.shape[-2:])
+    return rows.T @ images @ columns
+
+
+def _bands(size: int, like: Tensor) -> Tensor:
+    """(size, size - 10) matrix whose columns are the window, each one further down."""
+    weights = gaussian_window(like)
+    steps = torch.arange(size, device=like.device)
+    offset = steps[:, None] - steps[None, : size - WINDOW + 1]
+    inside = (offset >= 0) & (offset < WINDOW)
+    return torch.where(inside, weights[offset.clamp(0, WINDOW - 1)], 0)
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:

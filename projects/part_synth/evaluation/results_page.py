@@ -29,6 +29,7 @@ def make_record(
     date: str,
     commit: str = "",
     labels: float | None = None,
+    order: int = 0,
 ) -> dict:
     """Record of a finished run.
 
@@ -41,6 +42,7 @@ def make_record(
         commit: Commit that the run was made at.
         labels: Share of the training frames whose labels were used, percent: a point of the curve
             of its row's name over labels.
+        order: Place of the row in the table, small ones first.
 
     Returns:
         The record, ready for JSON.
@@ -83,6 +85,7 @@ def make_record(
         },
         "validation_p_mpjpe_mm": curve,
         **({} if labels is None else {"labels_pct": labels}),
+        **({"order": order} if order else {}),
     }
 
 
@@ -96,7 +99,7 @@ def _processor() -> str:
 
 
 def load_records(folder: str | Path) -> list[dict]:
-    """All records below a folder, in the order of their file names.
+    """All records of a folder, by their ``order`` and then by their file names.
 
     Raises:
         FileNotFoundError: There is none.
@@ -104,7 +107,8 @@ def load_records(folder: str | Path) -> list[dict]:
     files = sorted(Path(folder).glob("*.json"))
     if not files:
         raise FileNotFoundError(f"No result (*.json) in {folder}; make one with `record`.")
-    return [json.loads(file.read_text()) for file in files]
+    records = [json.loads(file.read_text()) for file in files]
+    return sorted(records, key=lambda record: record.get("order", 0))
 
 
 def results_markdown(records: list[dict]) -> str:
