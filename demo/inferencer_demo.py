@@ -12,17 +12,20 @@ taken. 2D joints come from a 2D model of mmpose, or from a file. See docs/in_the
 import argparse
 import sys
 
-from part_synth.apis import ConfigError
-from part_synth.apis.cli import INTERRUPTED, run_tool
-from part_synth.geometry.keypoint_layouts import KEYPOINT_LAYOUTS
-from part_synth.inferencer import OUT_FORMATS, PartSynthInferencer
-from part_synth.outputs.video import CODECS
-from rich.console import Console
+# The names that the package has, written out: a mistyped flag is refused before its slow import.
+FORMATS = ("json", "csv", "npz", "bvh")
+CODECS = ("avc1", "mp4v", "vp09")
 
 
-def main() -> None:
-    """Parse the command line and run; the inferencer itself ends well after Ctrl-C in its work."""
-    args = _parser().parse_args()
+def main(args: argparse.Namespace | None = None) -> None:
+    """Run; the inferencer itself ends well after Ctrl-C in its work.
+
+    Args:
+        args: The command line, parsed; None = that of the process.
+    """
+    args = args or _parser().parse_args()
+    from part_synth.apis.cli import INTERRUPTED
+
     try:
         _run(args)
     except KeyboardInterrupt:
@@ -32,6 +35,11 @@ def main() -> None:
 
 def _run(args: argparse.Namespace) -> None:
     """Predict, draw and write."""
+    from part_synth.apis import ConfigError
+    from part_synth.apis.cli import INTERRUPTED
+    from part_synth.inferencer import PartSynthInferencer
+    from rich.console import Console
+
     if (args.focal is None) != (args.centre is None):
         raise ConfigError("--focal and --centre belong together; give both or neither.")
     if not (args.out_dir or args.vis_out_dir or args.pred_out_dir or args.show):
@@ -75,12 +83,17 @@ def _run(args: argparse.Namespace) -> None:
         raise ConfigError("The webcam gave no frame.")
     console = Console(highlight=False, markup=False, soft_wrap=True)
     people = len(sequence.header()["person_ids"])
-    console.print(f"{poses} poses in {sequence.num_frames} frames (persons: {people})")
+    frames = _counted(sequence.num_frames, "frame")
+    console.print(f"{_counted(poses, 'pose')} in {frames} (persons: {people})")
     for sentence in sequence.assumptions:
         console.print(f"- {sentence}")
     if sequence.interrupted:
         console.print("Interrupted: what was done before is written.")
         sys.exit(INTERRUPTED)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "--det-cat-ids", type=int, nargs="+", default=[0], help="categories of people (%(default)s)"
     )
     add("--keypoints", metavar="FILE", help="2D keypoints of mmpose, OpenPose or AlphaPose")
-    add("--skeleton", help=f"layout of 2D joints: {', '.join(KEYPOINT_LAYOUTS)} (default: known)")
+    add("--skeleton", help="layout of 2D joints: coco, halpe26, ... (default: known)")
     add("--bboxes", metavar="FILE", help="boxes: MOTChallenge's .txt, mmpose's .json, .npz")
     add("--bbox-thr", type=float, default=0.3, help="least score of a box (%(default)s)")
     add("--nms-thr", type=float, default=0.3, help="of boxes that overlap more one is kept")
@@ -113,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out-dir", help="folder for both kinds of results")
     add("--vis-out-dir", help="folder for pictures and videos")
     add("--pred-out-dir", help="folder for poses")
-    add("--formats", nargs="+", default=["json"], choices=OUT_FORMATS, help="of poses (json)")
+    add("--formats", nargs="+", default=["json"], choices=FORMATS, help="of poses (json)")
     add("--codec", default="auto", choices=["auto", *CODECS], help="of videos (%(default)s)")
     add("--show", action="store_true", help="show the pictures in a window")
     add("--wait-time", type=float, default=0.0, help="seconds that each picture is shown")
@@ -125,4 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    arguments = _parser().parse_args()
+    from part_synth.apis.cli import run_tool
+
+    sys.exit(run_tool(lambda: main(arguments)))

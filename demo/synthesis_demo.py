@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from part_synth.apis import ConfigError, load_synthesizer, synthesize
 from part_synth.apis.cli import check_out_file, run_tool
+from part_synth.apis.pose_files import POSE_FILE_ENDINGS, read_pose_file
 from part_synth.apis.synthesis_inputs import as_poses, read_looks
-from part_synth.apis.target_poses import join_poses
+from part_synth.apis.target_poses import TargetPoses, join_poses
 from part_synth.inferencer.sources import open_source
 from part_synth.outputs.folders import check_out_dir
 from part_synth.outputs.video import VideoFile
@@ -33,7 +34,6 @@ from rich.console import Console
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _MOST_COLUMNS = 12
 _MOST_VIEWS = 360
-_POSE_FILE_ENDINGS = (".npz", ".bvh")
 _DEFAULT_FPS = 12.5
 
 
@@ -50,8 +50,7 @@ def main() -> None:
         for picture, box, scene in zip(args.looks, boxes, scenes, strict=True)
     ]
     if args.poses is not None:
-        poses = as_poses(model, args.poses, args.pose_box, args.pose_scene)
-        poses = poses.take(range(0, len(poses), args.every))
+        poses = _poses(model, args)
     elif args.rotate is None:
         poses = join_poses([person.poses.take([0]) for person in looks])
     else:
@@ -68,6 +67,20 @@ def main() -> None:
         for person in looks
     ]
     _write(args, results, out)
+
+
+def _poses(model, args: argparse.Namespace) -> TargetPoses:
+    """Every N-th of --poses; of a file of 3D poses those of one person."""
+    if _is_pose_file(args):
+        given = read_pose_file(args.poses, args.person, args.every)
+        return as_poses(model, given, args.pose_box, args.pose_scene)
+    poses = as_poses(model, args.poses, args.pose_box, args.pose_scene)
+    return poses.take(range(0, len(poses), args.every))
+
+
+def _is_pose_file(args: argparse.Namespace) -> bool:
+    """Whether --poses is a file of 3D poses, not pictures."""
+    return args.poses is not None and Path(args.poses).suffix.lower() in POSE_FILE_ENDINGS
 
 
 def _write(args: argparse.Namespace, results: list, out: Path) -> None:
@@ -99,7 +112,10 @@ def _write(args: argparse.Namespace, results: list, out: Path) -> None:
                 write_image(out / "pictures" / f"looks{i}_{j:06d}.png", image)
         written.append(out / "pictures")
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{images.shape[0] * images.shape[1]} images of {len(images)} looks")
+    count, people = images.shape[0] * images.shape[1], len(images)
+    console.print(
+        f"{count} image{'s' * (count > 1)} of {people} {'people' if people > 1 else 'person'}"
+    )
     for file in written:
         console.print(f"- {file}")
 
@@ -125,10 +141,9 @@ def _labels(args: argparse.Namespace, result, turns: int) -> list[str]:
 
 def _fps(args: argparse.Namespace) -> float | None:
     """The rate of a video of poses; a slower one for views and pictures."""
-    path = Path(args.poses or "")
-    if args.poses is None or path.suffix.lower() in _POSE_FILE_ENDINGS:
+    if args.poses is None or _is_pose_file(args):
         return _DEFAULT_FPS
-    fps = open_source(path).fps
+    fps = open_source(Path(args.poses)).fps
     return _DEFAULT_FPS if fps is None else fps / args.every
 
 
@@ -160,6 +175,10 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.poses is None and (args.pose_box or args.pose_scene):
         raise ConfigError("--pose-box and --pose-scene belong to --poses; give it too.")
+    if args.person is not None and not _is_pose_file(args):
+        raise ConfigError(
+            f"--person belongs to a file of 3D poses ({', '.join(POSE_FILE_ENDINGS)}) in --poses."
+        )
     if args.every < 1:
         raise ConfigError(f"--every must be at least 1, got {args.every}.")
     if args.fps is not None and not 0 < args.fps <= 1000:
@@ -183,7 +202,8 @@ def _parser() -> argparse.ArgumentParser:
     edges = {"nargs": 4, "type": float, "metavar": ("LEFT", "TOP", "RIGHT", "BOTTOM")}
     add("looks", nargs="+", metavar="LOOKS", help="picture, or folder of pictures of one person")
     add("--poses", help="picture, folder, video, or file of 3D poses (.npz, .bvh)")
-    add("--every", type=int, default=1, metavar="N", help="take every N-th of --poses (all)")
+    add("--every", type=int, default=1, metavar="N", help="take every N-th frame of --poses (all)")
+    add("--person", type=int, metavar="ID", help="who of a file of 3D poses of several people")
     add("--rotate", type=int, metavar="N", help="show N views, all around the person")
     add("--background", help="'looks', 'poses', a picture, or R,G,B (default: grey)")
     add("--box", action="append", help="box of the person in each of LOOKS, px (whole)", **edges)

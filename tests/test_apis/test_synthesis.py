@@ -6,7 +6,8 @@ import pytest
 import torch
 from part_synth.apis import load_synthesizer, synthesize
 from part_synth.apis.pictures import iterate_pictures, median_picture
-from part_synth.apis.synthesis_inputs import place_poses, read_looks, read_pose_file, read_poses
+from part_synth.apis.pose_files import read_pose_file
+from part_synth.apis.synthesis_inputs import place_poses, read_looks, read_poses
 from part_synth.apis.target_poses import join_poses
 from part_synth.models.novel_images import novel_images
 from part_synth.models.synthesizer import Appearance
@@ -198,6 +199,31 @@ def test_pose_files(tmp_path):
         read_pose_file(tmp_path / "text.npz")
     with pytest.raises(FileNotFoundError, match=r"none\.npz"):
         read_pose_file(tmp_path / "none.npz")
+    np.savez(tmp_path / "no_one.npz", joints=poses, ok=np.zeros(4, bool))
+    with pytest.raises(ValueError, match=r"no_one\.npz holds no pose that was lifted"):
+        read_pose_file(tmp_path / "no_one.npz")
+    np.savez(tmp_path / "odd.npz", joints=poses, frames=np.arange(3))
+    with pytest.raises(ValueError, match=r"`frames` \(N,\), got \(4, 17, 3\) .*\(3,\)"):
+        read_pose_file(tmp_path / "odd.npz")
+
+
+@pytest.mark.parametrize(
+    ("person", "every", "rows"),
+    [(0, 1, [0, 1, 3]), (1, 1, [2, 5, 6]), (0, 2, [0, 3]), (1, 2, [2, 5]), (1, 3, [2, 6])],
+)
+def test_pose_files_of_several_people(tmp_path, person, every, rows):
+    """Frames are counted, and those of the person alone; metres become millimetres."""
+    poses = rest_poses(7) * np.linspace(1, 1.2, 7)[:, None, None]
+    np.savez(
+        tmp_path / "two.npz",
+        joints=poses / 1000,
+        units=np.array("metres"),
+        person_ids=[0, 0, 1, 0, 0, 1, 1],
+        frames=[0, 1, 1, 2, 4, 3, 4],
+        ok=[True, True, True, True, False, True, True],
+    )
+    found = read_pose_file(tmp_path / "two.npz", person, every)
+    np.testing.assert_allclose(found, poses[rows], atol=1e-3)
 
 
 NAN = rest_poses(3)

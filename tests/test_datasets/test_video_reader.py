@@ -110,7 +110,12 @@ def test_videos_of_folders(tmp_path, video):
     (tmp_path / "sub").mkdir()
     write_video(tmp_path / "b.avi", seconds=0.2, codec="MJPG")
     assert find_videos([tmp_path, video]) == [tmp_path / "b.avi", video]
-    with pytest.raises(FileNotFoundError, match="holds no video"):
+    with pytest.raises(FileNotFoundError, match=r"holds no video .* or their folder\."):
+        find_videos([tmp_path / "sub"])
+    (tmp_path / "sub" / "deep").mkdir()
+    video.rename(tmp_path / "sub" / "deep" / "walk.mp4")
+    words = r"Folders in it are not searched; .* their folder, such as .*/sub/deep, which holds"
+    with pytest.raises(FileNotFoundError, match=words):
         find_videos([tmp_path / "sub"])
     with pytest.raises(FileNotFoundError, match=r"no video .*none\.mp4"):
         find_videos([tmp_path / "none.mp4"])

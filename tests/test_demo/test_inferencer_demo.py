@@ -3,22 +3,26 @@
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
 from part_synth.apis.cli import run_tool
+from part_synth.inferencer import OUT_FORMATS
+from part_synth.outputs.video import CODECS
 from tiny_runs import ROOT
 from tiny_videos import frames_of, mmpose_json, pose_2d, write_video
 
+DEMO = ROOT / "demo" / "inferencer_demo.py"
 
-def demo_main():
-    path = ROOT / "demo" / "inferencer_demo.py"
-    spec = importlib.util.spec_from_file_location("inferencer_demo", path)
+
+def demo_module():
+    spec = importlib.util.spec_from_file_location("inferencer_demo", DEMO)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.main
+    return module
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def demo(tmp_path, monkeypatch):
     def run(*arguments):
         filled = [str(word).replace("{tmp}", str(tmp_path)) for word in arguments]
         monkeypatch.setattr(sys, "argv", ["inferencer_demo.py", *filled, "--device", "cpu"])
-        return run_tool(demo_main())
+        return run_tool(demo_module().main)
 
     return run
 
@@ -58,10 +62,24 @@ def test_a_video_with_keypoints_right_after_the_install(demo, tmp_path, capsys):
     assert "Gaussian" in content["meta_info"]["smoothing"]
 
 
-def test_a_picture(demo, tmp_path):
+def test_a_picture(demo, tmp_path, capsys):
     arguments = ["{tmp}/picture.png", "--keypoints", "{tmp}/picture.json"]
     assert demo(*arguments, "--vis-out-dir", "{tmp}/out", "--quiet") == 0
+    assert "1 pose in 1 frame (persons: 1)" in capsys.readouterr().out
     assert cv2.imread(str(tmp_path / "out" / "picture.png")).shape[0] == 240
+
+
+def test_names_written_out_are_the_packages():
+    module = demo_module()
+    assert module.FORMATS == OUT_FORMATS and list(module.CODECS) == list(CODECS)
+
+
+def test_a_mistyped_flag_is_refused_before_the_imports():
+    command = [sys.executable, "-X", "importtime", str(DEMO), "walk.mp4", "--keypoint-file", "x"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "unrecognized arguments: --keypoint-file" in done.stderr
+    assert "argparse" in done.stderr
+    assert not re.search(r"\| +(torch|numpy|mmengine)$", done.stderr, re.MULTILINE)
 
 
 ROWS = [
@@ -70,6 +88,10 @@ ROWS = [
     (["{tmp}/none.mp4", "--out-dir", "{tmp}/o"], r"no file or folder .*none\.mp4"),
     (["{tmp}/text.mp4", "--out-dir", "{tmp}/o"], r"text\.mp4 .* can't be read as a video"),
     (["webcam:99", "--out-dir", "{tmp}/o"], "There is no webcam 99"),
+    (
+        ["{tmp}/walk.mp4", "--keypoints", "{tmp}/walk.json", "--pred-out-dir", "{tmp}"],
+        r"written over the input .*walk\.json.*--pred-out-dir",
+    ),
     (["{tmp}/walk.mp4", "--focal", "1", "2", "--show"], "--focal and --centre belong together"),
     (["{tmp}/walk.mp4", "--keypoints", "{tmp}/walk.json", "--show"], "There is no display"),
     (

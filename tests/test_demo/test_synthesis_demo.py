@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 from part_synth.apis.cli import run_tool
+from part_synth.outputs.files import write_npz
 from tiny_runs import ROOT, TINY_CONFIG
 from tiny_synthesizer import rest_poses, save_tiny
-from tiny_videos import frames_of, write_video
+from tiny_videos import frames_of, motion_sequence, write_video
 
 
 def demo_main():
@@ -32,6 +33,7 @@ def folder(tmp_path_factory):
         cv2.imwrite(str(folder / name), rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
     write_video(folder / "walk.mp4", 5)
     np.savez(folder / "poses.npz", joints=rest_poses(4))
+    write_npz(folder / "two.npz", motion_sequence())
     (folder / "text.mp4").write_text("no video")
     return folder
 
@@ -64,7 +66,7 @@ def test_everyone_in_the_pose_of_everyone(demo, tmp_path, capsys):
     scenes = ["--scene", "{in}/b.png", "--scene", "{in}/a.png"]
     arguments = ["{in}/a.png", "{in}/b.png", *boxes, *scenes, "--background", "poses"]
     assert demo(*arguments, "--out", "{out}/new/sheet.png") == 0
-    assert "4 images of 2 looks" in capsys.readouterr().out
+    assert "4 images of 2 people" in capsys.readouterr().out
     # Three rows and columns with the margins.
     sheet = cv2.imread(str(tmp_path / "new" / "sheet.png"))
     assert sheet.shape[1] == 4 + 3 * 164 and sheet.shape[0] == 18 + 4 + 3 * 164
@@ -100,6 +102,16 @@ def test_3d_poses_of_a_file(demo, tmp_path):
     assert cv2.imread(str(tmp_path / "mocap.png")).shape[1] == 4 + 9 * 164
 
 
+def test_one_of_two_people_of_a_file(demo, tmp_path, capsys):
+    arguments = ["{in}/a.png", "--poses", "{in}/two.npz", "--every", 20, "--person"]
+    # Person 0 is there in frames 0 to 19, person 1 from frame 5.
+    for person in (0, 1):
+        assert demo(*arguments, person, "--out", f"{{out}}/{person}.png") == 0
+        assert "1 image of 1 person\n" in capsys.readouterr().out
+    sheets = [cv2.imread(str(tmp_path / f"{person}.png")) for person in (0, 1)]
+    assert sheets[0].shape == sheets[1].shape and (sheets[0] != sheets[1]).any()
+
+
 def test_long_videos_give_sheets_of_a_few_columns(demo, tmp_path):
     arguments = ["{in}/a.png", "--poses", "{in}/walk.mp4", "--rotate", 4]
     assert demo(*arguments, "--out", "{out}/sheet.jpg") == 0
@@ -116,6 +128,10 @@ ROWS = [
     (["{in}/a.png", "--pose-box", "0", "0", "9", "9"], "belong to --poses"),
     (["{in}/a.png", "--poses", "{in}/text.mp4"], r"text\.mp4 .*can't be read as a video"),
     (["{in}/a.png", "--poses", "{in}/none.npz"], r"no file .*none\.npz"),
+    (["{in}/a.png", "--poses", "{in}/two.npz"], r"several people: 0 \(19 poses\), 1 .*--person ID"),
+    (["{in}/a.png", "--poses", "{in}/two.npz", "--person", "7"], "no person 7, but these: 0 .19 "),
+    (["{in}/a.png", "--poses", "{in}/poses.npz", "--person", "0"], "names no people; leave"),
+    (["{in}/a.png", "--poses", "{in}/walk.mp4", "--person", "0"], "--person belongs to a file of"),
     (["{in}/a.png", "--background", "looks"], "needs the empty scene behind the looks"),
     (["{in}/a.png", "--background", "1,2,999"], "of 0 to 255"),
     (["{in}/a.png", "--out", "{in}/a.png/x.png"], "can't be written"),

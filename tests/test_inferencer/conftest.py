@@ -1,6 +1,9 @@
 """The small models of ``tiny_models``, and the arguments that name them."""
 
+import logging
+
 import pytest
+from mmengine.logging import MMLogger
 from tiny_models import write_models
 
 
@@ -24,3 +27,13 @@ def pose2d(models):
 @pytest.fixture
 def detector(models):
     return {"det_model": models / "detector.py", "det_weights": models / "detector.pth"}
+
+
+@pytest.fixture
+def log(caplog):
+    """Warnings."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.WARNING):
+        yield caplog
+    logger.removeHandler(caplog.handler)

@@ -1,4 +1,6 @@
+import contextlib
 import json
+import re
 import signal
 
 import cv2
@@ -8,6 +10,7 @@ import stub_pose2d
 from part_synth.apis import lift
 from part_synth.datasets.bvh import read_bvh
 from part_synth.inferencer import PartSynthInferencer
+from part_synth.people import WholeFrame
 from part_synth.registry import INFERENCERS
 from tiny_videos import FPS, crossing, frames_of, mmpose_json, pose_2d, write_video
 
@@ -95,6 +98,29 @@ def test_a_camera_tells_where_people_stand(video, keypoints, lifter):
             seen = 60 * place[:2] / place[2] + [32, 24]
             # An untrained lifter is off by some of the person's size.
             np.testing.assert_allclose(seen, person["keypoints_2d"][0], atol=6)
+
+
+def test_results_of_another_input_are_not_overwritten_without_a_word(
+    tmp_path, keypoints, lifter, log
+):
+    out = {"pred_out_dir": tmp_path / "out", "out_formats": ["json", "npz"]}
+    videos = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        videos.append(write_video(tmp_path / name / "walk.mp4", COUNT))
+    # Another path to the same file is the same input.
+    for video in (videos[0], tmp_path / "b" / ".." / "a" / "walk.mp4"):
+        list(PartSynthInferencer(**lifter)(video, keypoints, **out))
+        content = json.loads((tmp_path / "out" / "walk.json").read_text())
+        assert content["meta_info"]["source"] == str(videos[0].resolve())
+        assert log.text == ""
+    list(PartSynthInferencer(**lifter)(videos[1], keypoints, **out))
+    first = videos[0].resolve()
+    assert f"walk.json holds the result of {first}, and 1 more files of others" in log.text
+    log.clear()
+    (tmp_path / "out" / "walk.json").write_text("[]")
+    list(PartSynthInferencer(**lifter)(videos[1], keypoints, **out))
+    assert "walk.json holds what is no result of this tool; it is overwritten" in log.text
 
 
 def test_smoothing_says_so(video, keypoints, lifter):
@@ -202,7 +228,55 @@ def test_the_whole_frame_as_one_box(video, lifter, pose2d):
     inferencer = PartSynthInferencer(**lifter, **pose2d, det_model="whole-frame")
     for result in inferencer(video):
         (person,) = result["predictions"][0]
+        assert person["track_id"] == 0
         np.testing.assert_allclose(person["bbox"], [[0, 0, 64, 48]])
+    assert WholeFrame.note in inferencer.sequence.assumptions
+    assert not any("ByteTrack" in sentence for sentence in inferencer.sequence.assumptions)
+
+
+BOX = [5, 5, 30, 40]
+AWAY = [500, 5, 530, 40]
+BOXES = [
+    ("all outside", range(8), [AWAY], 0, "8 of 8 boxes lie outside of the picture"),
+    ("some outside", range(8), [BOX, AWAY], 8, "8 of 16 boxes lie outside of the picture"),
+    ("counted from 1", range(1, 9), [BOX], 8, "frames of the boxes .* counted from 1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("frames", "boxes", "poses", "note"), [row[1:] for row in BOXES], ids=[row[0] for row in BOXES]
+)
+def test_what_is_said_of_boxes(video, tmp_path, lifter, pose2d, frames, boxes, poses, note):
+    instances = [{"bbox": box} for box in boxes]
+    content = [{"frame_id": number, "instances": instances} for number in frames]
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    inferencer = PartSynthInferencer(**lifter, **pose2d)
+    results = list(inferencer(video, bboxes=tmp_path / "boxes.json"))
+    assert sum(len(result["predictions"][0]) for result in results) == poses
+    assert any(re.search(note, said) for said in inferencer.sequence.assumptions)
+
+
+@pytest.mark.parametrize(("count", "warned"), [(5, True), (COUNT, False)])
+def test_a_file_of_keypoints_shorter_than_the_video(video, tmp_path, lifter, log, count, warned):
+    # Frames with nobody at the end of the file are frames.
+    path = mmpose_json(tmp_path / "k.json", [[pose_2d((30, 25))]] * 4 + [[]] * (count - 4))
+    inferencer = PartSynthInferencer(**lifter)
+    assert len(list(inferencer(video, path))) == COUNT
+    for said in ("\n".join(inferencer.sequence.assumptions), log.text):
+        assert ("ends after 5 frames, the input has 8" in said) == warned
+
+
+def test_all_frames_are_shown_as_drawn(video, keypoints, tmp_path, lifter, monkeypatch):
+    done = []
+
+    @contextlib.contextmanager
+    def progress(title, total):
+        yield lambda number: done.append((title, number))
+
+    inferencer = PartSynthInferencer(**lifter)
+    monkeypatch.setattr(inferencer, "_progress", progress)
+    list(inferencer(video, keypoints, vis_out_dir=tmp_path / "out"))
+    assert done == [("Drawings", number) for number in range(1, COUNT + 1)]
 
 
 def test_frames_of_8k(tmp_path, lifter, pose2d):
@@ -236,6 +310,9 @@ def test_a_folder_of_pictures_of_several_sizes(tmp_path, lifter, pose2d):
     written = {path.name for path in (out / "predictions").iterdir()}
     assert written == {"a.json", "b.jpg.json", "b.png.json", "in.csv"}
     assert {p.name for p in (out / "visualizations").iterdir()} == {"a.png", "b.jpg", "b.png"}
+    header = json.loads((out / "predictions" / "b.png.json").read_text())["meta_info"]
+    assert header["source"] == str((folder / "b.png").resolve())
+    assert results[0]["meta_info"]["source"] == str(folder.resolve())
     content = json.loads((out / "predictions" / "b.jpg.json").read_text())
     assert content["instance_info"][0]["name"] == "b.jpg"
 
@@ -310,11 +387,14 @@ class Camera:
 def test_a_webcam(tmp_path, lifter, pose2d, monkeypatch):
     inferencer = PartSynthInferencer(**lifter, **pose2d, det_model="whole-frame")
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    with pytest.raises(ValueError, match="A webcam needs a detector"):
+        next(inferencer("0", bboxes=[]))
     results = list(inferencer("0", out_dir=tmp_path, out_formats=("json", "bvh")))
     monkeypatch.undo()
     assert [len(r["predictions"][0]) for r in results] == [1] * 4
     content = json.loads((tmp_path / "predictions" / "webcam0.json").read_text())
     assert [len(f["instances"]) for f in content["instance_info"]] == [1] * 4
+    assert content["meta_info"]["assumptions"].count(WholeFrame.note) == 1
     assert len(frames_of(tmp_path / "visualizations" / "webcam0.mp4")[0]) == 4
 
 
@@ -327,6 +407,53 @@ CALLS = [
     ("negative smoothing", {}, {"keypoints": "{k}", "smooth": -1}, "smooth must be seconds"),
     ("unwritable", {}, {"keypoints": "{k}", "out_dir": "{k}/x"}, "Results can't be written to"),
     ("over the input", {}, {"keypoints": "{k}", "vis_out_dir": "{tmp}"}, "overwrite the input"),
+    ("over 2D joints", {}, {"keypoints": "{k}", "pred_out_dir": "{tmp}"}, r"input .*walk\.json,"),
+    (
+        "among 2D joints",
+        {},
+        {"inputs": "{tmp}/in/p.png", "keypoints": "{tmp}/in", "pred_out_dir": "{tmp}/in"},
+        "over the input .*in, which holds 2D joints",
+    ),
+    (
+        "over boxes",
+        {"pose2d": True},
+        {"bboxes": "{tmp}/walk.csv", "pred_out_dir": "{tmp}", "out_formats": ["json", "csv"]},
+        r"over the input .*walk\.csv",
+    ),
+    (
+        "pictures of one name",
+        {},
+        {"inputs": ["{tmp}/in/p.png", "{tmp}/p.png"], "keypoints": "{k}", "out_dir": "{tmp}/o"},
+        r"in/p\.png and .*p\.png would both be written to .*visualizations/p\.png",
+    ),
+    (
+        "poses of pictures of one name",
+        {},
+        {
+            "inputs": ["{tmp}/in/p.png", "{tmp}/p.png"],
+            "keypoints": "{k}",
+            "pred_out_dir": "{tmp}/o",
+        },
+        r"would both be written to .*o/p\.png\.json",
+    ),
+    (
+        "BVH of several pictures",
+        {},
+        {"inputs": ["{tmp}/in/p.png", "{tmp}/p.png"], "keypoints": "{k}", "out_formats": ["bvh"]},
+        r"has 2 pictures; leave bvh out of out_formats \(--formats\)",
+    ),
+    (
+        "boxes of more frames",
+        {"pose2d": True},
+        {"bboxes": "{tmp}/long.txt", "out_dir": "{tmp}/o"},
+        "boxes of frames 0 to 11, the input only 8 .*do they belong together",
+    ),
+    (
+        "a list with boxes of one frame more",
+        {"pose2d": True},
+        {"bboxes": [[]] + [[[1, 2, 30, 40]]] * COUNT},
+        "boxes of frames 1 to 8, the input only 8",
+    ),
     ("no display", {}, {"keypoints": "{k}", "show": True}, "no display"),
     ("webcam", {}, {"keypoints": "{k}", "inputs": "webcam:99"}, "There is no webcam 99"),
     ("more frames than the video", {}, {"keypoints": "{long}"}, "frames 0 to 11, the input only 8"),
@@ -346,23 +473,39 @@ def test_bad_calls(video, keypoints, tmp_path, lifter, pose2d, monkeypatch, made
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     long = mmpose_json(tmp_path / "long.json", two_people(12))
+    (tmp_path / "in").mkdir()
+    for name in ("in/p.png", "p.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 80, np.uint8))
+    mmpose_json(tmp_path / "in" / "p_keypoints.json", two_people()[:1])
+    (tmp_path / "walk.csv").write_text("1,1,5,5,20,30\n")
+    (tmp_path / "long.txt").write_text("".join(f"{n},1,5,5,20,30\n" for n in range(1, 13)))
     words = {"{k}": keypoints, "{tmp}": tmp_path, "{long}": long}
 
     def fill(value):
+        if isinstance(value, list):
+            return [fill(entry) for entry in value]
         for word, path in words.items() if isinstance(value, str) else ():
             value = value.replace(word, str(path))
         return value
 
     called = {"inputs": video} | {name: fill(value) for name, value in called.items()}
     inferencer = PartSynthInferencer(**lifter, **(pose2d if made else {}))
+    before = {path: path.is_dir() or path.read_bytes() for path in tmp_path.rglob("*")}
     with pytest.raises(ValueError, match=message):
         next(inferencer(**called))
-    assert not (tmp_path / "predictions").exists()
+    # Nothing is lost, and no empty folder stays behind.
+    assert {p: p.is_dir() or p.read_bytes() for p in tmp_path.rglob("*")} == before
 
 
 MODELS = [
     ({"pose3d": "{m}/config.py"}, ValueError, "pose3d is given without a checkpoint"),
     ({"pose3d_weights": "{m}/weights.pth"}, ValueError, "without pose3d"),
+    (
+        {"pose3d": "part_synth_synthetic", "pose3d_weights": "{m}/weights.pth"},
+        ValueError,
+        "names a model in the package, which brings its own weights",
+    ),
+    ({"pose3d": "{m}/none.py"}, FileNotFoundError, r"none\.py does not exist.*package: lifter or"),
     ({"pose3d": "{m}/none.py", "pose3d_weights": "x"}, FileNotFoundError, r"none\.py does not"),
     (
         {"pose3d": "{m}/config.py", "pose3d_weights": "{m}/none.pth"},

@@ -4,7 +4,14 @@ import json
 import numpy as np
 import pytest
 from part_synth.geometry import H36M17
-from part_synth.outputs import PoseSequence, check_out_dir, write_csv, write_json, write_npz
+from part_synth.outputs import (
+    PoseSequence,
+    check_out_dir,
+    read_source,
+    write_csv,
+    write_json,
+    write_npz,
+)
 from tiny_videos import motion_sequence
 
 
@@ -80,6 +87,17 @@ def test_nobody_gives_valid_files(tmp_path):
         assert archive["joints"].shape == (0, 17, 3)
 
 
+@pytest.mark.parametrize("name", ["p.json", "p.npz"])
+def test_a_file_tells_what_it_holds_the_poses_of(tmp_path, name):
+    path = tmp_path / name
+    assert read_source(path) is None
+    (write_json if name == "p.json" else write_npz)(path, motion_sequence())
+    assert read_source(path) == "made"
+    for content in (b"", b"[]\n", b'{"meta_info": 3,\n', path.read_bytes()[:30], b"\xff\xfe"):
+        path.write_bytes(content)
+        assert read_source(path) is None
+
+
 def test_a_part_is_counted_anew():
     sequence = motion_sequence()
     part = sequence.part(6, 9)
@@ -97,5 +115,8 @@ def test_an_unwritable_folder_is_found_out(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match=r"can't be written to .*file.deep"):
         check_out_dir(tmp_path / "file" / "deep")
+    with pytest.raises(ValueError, match=r"can't be written to .*file.deep"):
+        check_out_dir(tmp_path / "file" / "deep", make=False)
+    assert not check_out_dir(tmp_path / "new" / "deep", make=False).parent.exists()
     assert check_out_dir(tmp_path / "new" / "deep").is_dir()
     assert not list((tmp_path / "new" / "deep").iterdir())

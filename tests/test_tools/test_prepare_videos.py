@@ -31,6 +31,8 @@ def videos(tmp_path_factory):
     save_keypoints(folder / "room_joints.npz", boxes)
     (folder / "by_name").mkdir()
     save_boxes(folder / "by_name" / "room.npz", boxes)
+    (folder / "other").mkdir()
+    (folder / "other" / "room.mp4").write_bytes((folder / "room.mp4").read_bytes())
     np.savez(folder / "nobody.npz", boxes=np.zeros((0, 4)), frames=np.zeros(0, int))
     (folder / "text.mp4").write_text("no video")
     (folder / "empty.mp4").touch()
@@ -74,6 +76,8 @@ def test_joints_of_a_file(tool, tmp_path, capsys):
     said = capsys.readouterr().out
     assert re.search(r"room +│ 2 +│ 2 +│ 30 +│ 30 +│ stands still", said), said
     assert "look at" in said and (tmp_path / "set" / "contact_sheet.jpg").is_file()
+    assert "Warning: 30 frames of the set have all 17 joints; configs/lifter_wild.py needs" in said
+    assert "at least 100. Give more or longer videos, or take every frame (--fps 0 --force)" in said
     index = WildFrames.from_disk(tmp_path / "set", require_keypoints=True)
     assert len(index) == 30 and np.isfinite(index.keypoints).all()
     # A second run has nothing to do.
@@ -87,6 +91,7 @@ def test_joints_of_a_file(tool, tmp_path, capsys):
         ["--boxes", "{v}/room_boxes.npz"],
         ["--detector", "{v}/room_boxes.npz"],
         ["--boxes", "{v}/by_name"],
+        ["--detector", "{v}/by_name"],
         ["--detector", "whole-frame"],
     ],
 )
@@ -145,6 +150,15 @@ MISTAKES = [
         "one file for several videos",
         ["{v}/room.mp4", "{v}/cut.mp4", "--boxes", "{v}/room_boxes.npz"],
         "is one file, but there are several videos",
+    ),
+    *(
+        (
+            f"videos of one name with {flag}",
+            ["{v}/room.mp4", "{v}/other/room.mp4", flag, "{v}/by_name"],
+            rf"/room\.mp4 and .*/other/room\.mp4 would both take the file room\.\* in {flag} "
+            r".*by_name\. Rename one of them",
+        )
+        for flag in ("--keypoints", "--boxes", "--detector")
     ),
     (
         "folder without the video's file",

@@ -37,7 +37,8 @@ def guide():
     text = (ROOT / "README.md").read_text()
     section = text.split("## Train on your own videos without labels")[1].split("\n## ")[0]
     blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    # '&&': what comes after a command that failed is not run.
+    lines = re.split(r"\n|&&", "\n".join(blocks).replace("\\\n", " "))
     return [line.strip() for line in lines if line.strip()]
 
 

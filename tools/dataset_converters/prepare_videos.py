@@ -17,6 +17,7 @@ from pathlib import Path
 
 from part_synth.apis import ConfigError
 from part_synth.apis.cli import run_tool
+from part_synth.datasets.video_reader import find_videos
 from part_synth.datasets.wild import ClipRules, VideoOutcome, WildOptions, prepare_videos
 from part_synth.datasets.wild.contact_sheet import write_contact_sheet
 from part_synth.datasets.wild.people import (
@@ -26,6 +27,8 @@ from part_synth.datasets.wild.people import (
     PoseModel,
     WholeFramePeople,
 )
+from part_synth.datasets.wild.records import known_records
+from part_synth.models.lifting.keypoint_infill import MIN_POSES
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -45,7 +48,7 @@ def parse_args() -> argparse.Namespace:
     people.add_argument(
         "--detector",
         "--det-model",
-        help=f"config of a detector of mmdet, a file of boxes, or {WHOLE_FRAME}",
+        help=f"config of a detector of mmdet, a file or folder of boxes, or {WHOLE_FRAME}",
     )
     people.add_argument("--boxes", help="file of boxes, or folder with VIDEO.json, .txt, ...")
     people.add_argument("--keypoints", help="file of 2D joints, or folder with VIDEO.json, ...")
@@ -116,6 +119,8 @@ def main() -> None:
         raise ConfigError(f"No clip was kept. {' '.join(map(reasons, outcomes))}")
     sheet = write_contact_sheet(args.out, Path(args.out) / "contact_sheet.jpg")
     console.print(f"{args.out}: look at {sheet} before training.")
+    if args.keypoints is not None or args.pose2d is not None:
+        warn_of_few_poses(console, args)
 
 
 def people_in_words(args: argparse.Namespace) -> str:
@@ -136,10 +141,11 @@ def make_finder(args: argparse.Namespace) -> object:
         )
     if args.detector == WHOLE_FRAME:
         return WholeFramePeople()
-    if args.detector is not None and Path(args.detector).suffix.lower() in BOX_ENDINGS:
-        args.boxes = args.detector
-    if args.boxes is not None:
-        return files_of_videos("--boxes", args.boxes, args.videos, BoxFilePeople)
+    boxes = args.boxes or args.detector
+    if boxes is not None:
+        path = Path(boxes).expanduser()
+        if args.boxes or path.suffix.lower() in BOX_ENDINGS or path.is_dir():
+            return files_of_videos(f"--{given[0]}", boxes, args.videos, BoxFilePeople)
     if args.keypoints is not None:
 
         def read(path: Path) -> KeypointFilePeople:
@@ -169,6 +175,8 @@ def files_of_videos(
     # A folder may also hold the frames of one video, as OpenPose writes them.
     frames = flag == "--keypoints" and not several and file_of(path, Path(videos[0])) is None
     one = not path.is_dir() or frames
+    if not one:
+        check_names(flag, given, find_videos(videos))
 
     def of(video: Path) -> object:
         file = path if one else file_of(path, video)
@@ -177,6 +185,19 @@ def files_of_videos(
         return read(file)
 
     return of
+
+
+def check_names(flag: str, given: str, videos: list[Path]) -> None:
+    """Refuse videos that would take the same file of a folder."""
+    first: dict[str, Path] = {}
+    for video in videos:
+        other = first.setdefault(video.stem, video)
+        if other != video:
+            raise ConfigError(
+                f"{other} and {video} would both take the file {video.stem}.* in {flag} {given}. "
+                "Rename one of them, and its file too; or prepare each by itself, with its own "
+                f"{flag} and its own --out."
+            )
 
 
 def file_of(folder: Path, video: Path) -> Path | None:
@@ -194,6 +215,18 @@ def reasons(outcome: VideoOutcome) -> str:
         return f"{outcome.source.name}: nobody was found in {record['frames_read']} frames."
     said = ", ".join(f"{count} {reason}" for reason, count in record["dropped"].items())
     return f"{outcome.source.name}: of {record['boxes_found']} boxes {said or 'none'} dropped."
+
+
+def warn_of_few_poses(console: Console, args: argparse.Namespace) -> None:
+    """Say so where the set, earlier runs included, has too few 2D poses for a lifter."""
+    records = known_records(Path(args.out).expanduser()).values()
+    count = sum(record.get("frames_with_joints", 0) for record in records)
+    if count < MIN_POSES:
+        frames = ", or take every frame (--fps 0 --force)" if args.fps else ""
+        console.print(
+            f"Warning: {count} frames of the set have all 17 joints; configs/lifter_wild.py needs "
+            f"at least {MIN_POSES}. Give more or longer videos{frames}."
+        )
 
 
 def show(console: Console, outcomes: list[VideoOutcome]) -> None:

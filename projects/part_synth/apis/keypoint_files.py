@@ -51,6 +51,8 @@ class KeypointTracks:
         layout_said: Whether the file says so.
         assumptions: What was taken for granted, in sentences.
         tracked: Whether ``person_ids`` are the file's; False where only places in lists were there.
+        num_frames: Number of the file's last frame and one more, also where it has nobody; None =
+            up to the last one of ``frames``.
     """
 
     keypoints: np.ndarray
@@ -61,6 +63,7 @@ class KeypointTracks:
     layout_said: bool = False
     assumptions: list[str] = field(default_factory=list)
     tracked: bool = True
+    num_frames: int | None = None
 
 
 @dataclass
@@ -341,7 +344,14 @@ def _select(content: _Content, person: str | None, path: Path) -> KeypointTracks
             )
         ids = np.array(identities, dtype=np.int64)
         return KeypointTracks(
-            values[..., :2], values[..., 2], frames, ids, *layout, assumptions, not untracked
+            values[..., :2],
+            values[..., 2],
+            frames,
+            ids,
+            *layout,
+            assumptions,
+            not untracked,
+            max(content.frames, default=-1) + 1,
         )
     if len(set(frames.tolist())) < len(people):
         assumptions.append(

@@ -94,7 +94,7 @@ def synthesize(
         looks: Picture(s) of the person whose looks are wanted: files, a folder, or (H, W, 3) uint8
             RGB arrays; or what :func:`~part_synth.apis.synthesis_inputs.read_looks` gave.
         poses: Pictures or a video, whose poses the model reads; 3D poses (M, 17, 3) in mm, body or
-            camera frame, or a file of them (.npz, .bvh); or what
+            camera frame, or a file of one person's (.npz, .bvh); or what
             :func:`~part_synth.apis.synthesis_inputs.read_poses` gave. None: those of ``looks``.
         looks_boxes: (L, 4) or (4,) left, top, right, bottom of the person, px, drawn tightly; None
             takes whole pictures.

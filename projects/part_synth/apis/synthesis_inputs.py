@@ -16,13 +16,12 @@ from torch import Tensor, nn
 
 from part_synth.apis.inference import crop_settings, square_boxes
 from part_synth.apis.pictures import Pictures, iterate_pictures, median_picture
+from part_synth.apis.pose_files import POSE_FILE_ENDINGS, read_pose_file
 from part_synth.apis.target_poses import PersonLooks, TargetPoses, join_poses
 from part_synth.datasets.transforms import crop_square
 from part_synth.models.novel_images import pool_looks
 from part_synth.models.view import CropCamera
 
-# Files of 3D poses; everything else is opened as pictures.
-_POSE_FILES = (".npz", ".bvh")
 # Millimetres from pelvis to thorax that a person can have; outside of it the unit is another one.
 _TRUNK_MM = (150.0, 1000.0)
 # Part of the crop that 3D poses reach over: a rim for flesh around the bones and for perspective.
@@ -148,7 +147,7 @@ def as_poses(
     batch_size: int = 64,
 ) -> TargetPoses:
     """Poses of whatever the user gave; see :func:`part_synth.apis.synthesize`."""
-    if isinstance(poses, str | Path) and Path(poses).suffix.lower() in _POSE_FILES:
+    if isinstance(poses, str | Path) and Path(poses).suffix.lower() in POSE_FILE_ENDINGS:
         poses = read_pose_file(poses)
     is_3d = isinstance(poses, np.ndarray) and poses.dtype != np.uint8
     if (is_3d or isinstance(poses, TargetPoses)) and not (boxes is None and scene is None):
@@ -158,38 +157,6 @@ def as_poses(
     return (
         place_poses(model, poses) if is_3d else read_poses(model, poses, boxes, scene, batch_size)
     )
-
-
-def read_pose_file(path: str | Path) -> np.ndarray:
-    """3D poses of a file.
-
-    Args:
-        path: An npz with ``joints`` (N, 17, 3) mm, camera or body frame, as
-            ``demo/inferencer_demo.py`` writes it (rows that could not be lifted are left out); or
-            unpaired poses, see :func:`part_synth.datasets.load_unpaired_poses`.
-
-    Returns:
-        (N, 17, 3) mm, for :func:`place_poses`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It holds something else.
-    """
-    from part_synth.datasets import load_unpaired_poses
-
-    path = Path(path).expanduser()
-    if path.is_file() and path.suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                joints = file["joints"] if "joints" in file.files else None
-                rows = file["ok"] if "ok" in file.files else slice(None)
-        except (ValueError, OSError, EOFError) as error:
-            raise ValueError(
-                f"{path} can't be read as an npz of plain arrays ({error})."
-            ) from error
-        if joints is not None:
-            return joints[rows]
-    return load_unpaired_poses(path, split=None).numpy() * 1000.0
 
 
 def to_images(crops: np.ndarray, device: torch.device) -> Tensor:

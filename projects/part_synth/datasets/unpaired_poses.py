@@ -52,7 +52,8 @@ def load_unpaired_poses(
     if not path.exists():
         raise FileNotFoundError(
             f"There is no file of unpaired 3D poses {path}. Give an npz with `xyz` (M, 17, 3) in "
-            "metres, z up; the embedded data set brings one as unpaired_poses.npz."
+            "metres, z up, or make the embedded data set, which brings one as unpaired_poses.npz: "
+            "`python tools/dataset_converters/make_synthetic.py --out data/synthetic_mocap`."
         )
     if frame_step < 1:
         raise ValueError(f"`frame_step` must be at least 1, got {frame_step}.")

@@ -196,8 +196,12 @@ def find_videos(paths: list[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(f for f in path.iterdir() if f.suffix.lower() in ENDINGS)
             if not inside:
+                below = (f.parent for f in path.rglob("*") if f.suffix.lower() in ENDINGS)
+                folder = next(below, None)
+                hint = "" if folder is None else f", such as {folder}, which holds some"
                 raise FileNotFoundError(
-                    f"The folder {path} holds no video ({', '.join(ENDINGS)}); name the files."
+                    f"The folder {path} holds no video ({', '.join(ENDINGS)}). Folders in it are "
+                    f"not searched; name the files, or their folder{hint}."
                 )
             found += inside
         elif path.is_file():

@@ -1,8 +1,9 @@
 """From raw pictures and videos to 3D poses: :class:`PartSynthInferencer`.
 
 Map: ``sources`` (where frames come from), :mod:`part_synth.people` (boxes, 2D joints, who is who),
-``checks`` (of a call), ``collect`` (the first pass), ``lifting`` and ``motion`` (3D), ``drawing``
-and ``results`` (the second pass), ``live`` (webcams).
+``checks`` (of a call), ``out_files`` (names of results, and what must not be lost to them),
+``collect`` (the first pass), ``lifting`` and ``motion`` (3D), ``drawing`` and ``results`` (the
+second pass), ``live`` (webcams).
 """
 
 from part_synth.people import Boxes, BoxTracker, read_boxes, track_boxes

@@ -1,15 +1,14 @@
-"""What can be said of a call before the work: whether it can be done, and harms nothing."""
+"""What can be said of a call before the work: whether it can be done."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from .sources import PictureSource, Source, WebcamSource
+from .sources import Source, WebcamSource
 
 OUT_FORMATS = ("json", "csv", "npz", "bvh")
 
@@ -30,7 +29,10 @@ def check_options(source: Source, out_formats: Sequence[str], show: bool, smooth
     if unknown:
         raise ValueError(f"out_formats are {', '.join(OUT_FORMATS)}, got {unknown[0]!r}.")
     if "bvh" in out_formats and not source.is_video and source.num_frames > 1:
-        raise ValueError("BVH files are written of videos and of single pictures only.")
+        raise ValueError(
+            f"BVH files are written of videos and of single pictures only, {source.name} has "
+            f"{source.num_frames} pictures; leave bvh out of out_formats (--formats)."
+        )
     if not (np.isfinite(smooth) and smooth >= 0):
         raise ValueError(f"smooth must be seconds, at least 0, got {smooth!r}.")
     if show and sys.platform == "linux" and not _has_display():
@@ -63,6 +65,10 @@ def check_people(
         if isinstance(source, WebcamSource):
             raise ValueError("A webcam needs a 2D model; a file of keypoints is of a video.")
         return
+    if has_boxes and isinstance(source, WebcamSource):
+        raise ValueError(
+            "A webcam needs a detector (--det-model) or whole-frame; bboxes are of a video."
+        )
     if finder is None:
         raise ValueError(
             "It is not said where 2D joints come from. Give a file of keypoints (mmpose, "
@@ -77,31 +83,6 @@ def check_people(
             "det_weights=CHECKPOINT (--det-model, --det-weights), a file of boxes with "
             "bboxes=FILE (--bboxes FILE), or det_model='whole-frame' (--det-model whole-frame) "
             "for one person who fills the frame."
-        )
-
-
-def check_overwriting(source: Source, vis_dir: Path | None) -> None:
-    """Refuse to draw over the input.
-
-    Args:
-        source: Where frames come from.
-        vis_dir: Folder of drawings.
-
-    Raises:
-        ValueError: The input lies where the drawings would.
-    """
-    if vis_dir is None:
-        return
-    if isinstance(source, PictureSource):
-        inputs = [p for p in source.pictures if not isinstance(p, np.ndarray)]
-        folders = {Path(p).resolve().parent for p in inputs}
-        clash = vis_dir.resolve() in folders
-    else:
-        path = getattr(source, "path", None)
-        clash = path is not None and (vis_dir / f"{source.name}.mp4").resolve() == path.resolve()
-    if clash:
-        raise ValueError(
-            f"The drawings would overwrite the input in {vis_dir}; name another vis_out_dir."
         )
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
 
 from part_synth.apis import KeypointTracks
-from part_synth.people import Boxes, FramePeople, boxes_around, read_boxes
+from part_synth.people import Boxes, FramePeople, WholeFrame, boxes_around, read_boxes
 from part_synth.people.keypoint_files import keypoints_by_frame
 
 from .sources import Source, VideoSource
@@ -80,19 +80,26 @@ def collect_with_models(source: Source, finder, boxes, batch_size: int, progress
     found: list[FramePeople] = []
     sizes: list[tuple[int, int]] = []
     interrupted = False
+    whole = isinstance(boxes, WholeFrame) and finder.needs_boxes
+    num_boxes = num_outside = 0
     frames = source.frames()
     try:
         for images in batches(frames, batch_size):
             given = None
             of_images = None
             if isinstance(boxes, Boxes):
-                of_images, given = _given_boxes(boxes, len(found), images)
+                of_images, given, outside = _given_boxes(boxes, len(found), images)
+                num_boxes += sum(map(len, of_images)) + outside
+                num_outside += outside
             elif finder.needs_boxes:
                 of_images = boxes.find(images)
             people = finder.find(images, of_images)
             if given is not None and boxes.person_ids is not None:
                 for one, ids in zip(people, given, strict=True):
                     one.person_ids = ids
+            for one in people if whole else ():
+                # The same box in all frames: there is nothing to track.
+                one.person_ids = np.zeros(len(one), dtype=np.int64)
             sizes += [(image.shape[1], image.shape[0]) for image in images]
             found += people
             progress(len(found))
@@ -109,12 +116,23 @@ def collect_with_models(source: Source, finder, boxes, batch_size: int, progress
     rows.layout, rows.num_frames = finder.layout, len(found)
     rows.sizes = sizes[:1] if source.is_video else sizes
     rows.interrupted = interrupted
+    if whole:
+        rows.notes.append(boxes.note)
+    if num_outside:
+        said = f"{num_outside} of {num_boxes} boxes lie outside of the picture and are dropped."
+        _warn(rows.notes, said)
     return rows
 
 
+def _warn(notes: list[str], sentence: str) -> None:
+    """Say it now, and in the results."""
+    notes.append(sentence)
+    print_log(sentence, "current", logging.WARNING)
+
+
 def _given_boxes(boxes: Boxes, start: int, images: Sequence[np.ndarray]):
-    """Boxes (P, 5) inside of each picture, and their ids."""
-    of_images, ids = [], []
+    """Boxes (P, 5) inside of each picture, their ids, and how many are outside."""
+    of_images, ids, outside = [], [], 0
     for number, image in enumerate(images, start):
         scored, of_image = boxes.of_frame(number)
         size = np.array([image.shape[1], image.shape[0]])
@@ -122,7 +140,8 @@ def _given_boxes(boxes: Boxes, start: int, images: Sequence[np.ndarray]):
         of_images.append(scored[inside])
         if of_image is not None:
             ids.append(of_image[inside])
-    return of_images, ids
+        outside += int((~inside).sum())
+    return of_images, ids, outside
 
 
 def _concatenate(found: Sequence[FramePeople]) -> PeopleRows:
@@ -160,14 +179,15 @@ def collect_from_file(
     tracks = keypoints_by_frame(keypoints, skeleton)
     notes = [note.replace(_BY_PLACE, "") for note in tracks.assumptions]
     count, sizes = _count(source)
-    frames = tracks.frames
-    if len(frames) and frames.max() == count and frames.min() >= 1:
-        frames = frames - 1
+    frames, from_one = _frames_of_input(tracks.frames, count, "The keypoint file has")
+    if from_one:
         notes.append("The frames of the keypoint file are taken as counted from 1.")
-    if len(frames) and (frames.max() >= count or frames.min() < 0):
-        raise ValueError(
-            f"The keypoint file has frames {frames.min()} to {frames.max()}, the input only "
-            f"{count} (counted from 0): do they belong together?"
+    known = tracks.num_frames - from_one
+    if known < count:
+        _warn(
+            notes,
+            f"The keypoint file ends after {known} frames, the input has {count}: nobody is in the "
+            f"last {count - known}, or the two do not belong together.",
         )
     points, scores = tracks.keypoints, tracks.scores
     boxes = boxes_around(points, np.isfinite(points).all(-1) & (scores > 0))
@@ -185,23 +205,49 @@ def _count(source: Source) -> tuple[int, list[tuple[int, int]]]:
     return len(sizes), sizes
 
 
-def boxes_of(bboxes, num_frames: int | None = None) -> Boxes:
+def _frames_of_input(
+    frames: np.ndarray, count: int, what: str, is_file: bool = True
+) -> tuple[np.ndarray, bool]:
+    """Numbers (N,) of frames from 0, and whether a file counts from 1; raise if too high."""
+    from_one = bool(is_file and len(frames) and frames.max() == count and frames.min() >= 1)
+    if len(frames) and not from_one and (frames.max() >= count or frames.min() < 0):
+        raise ValueError(
+            f"{what} frames {frames.min()} to {frames.max()}, the input only {count} (counted from "
+            "0): do they belong together?"
+        )
+    return frames - from_one, from_one
+
+
+def boxes_of(bboxes, source: Source) -> tuple[Boxes, list[str]]:
     """Boxes of a file, or of a list with an array (P, 4) or (P, 5) for each frame, as mmpose's.
 
     Args:
         bboxes: File, or list.
-        num_frames: Length that the list must have; None = any.
+        source: What they are of.
 
     Returns:
-        Boxes: Those.
+        tuple[Boxes, list[str]]: Those, frames counted from 0; what was taken for granted.
 
     Raises:
-        ValueError: The list has another length, or an entry another shape.
+        FileNotFoundError: There is no such file.
+        ValueError: There are boxes of frames that the source does not have, a list for pictures
+            has another length, or an entry another shape.
     """
-    if isinstance(bboxes, Boxes):
-        return bboxes
-    if isinstance(bboxes, str | Path):
-        return read_boxes(bboxes)
+    is_file = isinstance(bboxes, str | Path)
+    if is_file:
+        bboxes = read_boxes(bboxes)
+    elif not isinstance(bboxes, Boxes):
+        bboxes = _listed_boxes(bboxes, None if source.is_video else source.num_frames)
+    count = source.num_frames
+    if isinstance(source, VideoSource) and bboxes.frames.max(initial=-1) >= count:
+        # What a video announces need not be true.
+        count = source.count()
+    frames, from_one = _frames_of_input(bboxes.frames, count, "There are boxes of", is_file)
+    notes = ["The frames of the boxes are taken as counted from 1."] if from_one else []
+    return replace(bboxes, frames=frames), notes
+
+
+def _listed_boxes(bboxes, num_frames: int | None) -> Boxes:
     arrays = [np.asarray(entry, dtype=np.float32) for entry in bboxes]
     arrays = [np.zeros((0, 4), np.float32) if a.size == 0 else a for a in arrays]
     if any(a.ndim != 2 or a.shape[1] not in (4, 5) for a in arrays):

@@ -139,7 +139,7 @@ def to_sequence(
         filled=filled,
         root=root,
         names=source.names[: rows.num_frames],
-        source=str(getattr(source, "path", source.name)),
+        source=source.origin,
         smoothing=smoothing,
         assumptions=notes,
         interrupted=rows.interrupted,

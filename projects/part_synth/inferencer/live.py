@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from part_synth.outputs import PoseSequence, VideoFile
-from part_synth.people import BoxTracker, FramePeople
+from part_synth.people import BoxTracker, FramePeople, WholeFrame
 
 from .collect import PeopleRows
 from .drawing import SceneDrawing
@@ -52,6 +52,7 @@ def run_live(
         dict: As :func:`~part_synth.inferencer.results.hand_over`.
     """
     tracker = BoxTracker(source.fps)
+    whole = finder.needs_boxes and isinstance(detector, WholeFrame)
     keep = max(2, round(_LIVE_SECONDS * source.fps))
     window: deque[FramePeople] = deque(maxlen=keep)
     video = None
@@ -64,6 +65,7 @@ def run_live(
             people.person_ids = tracker.update(people.boxes, people.box_scores)
             window.append(people)
             rows = _window_rows(list(window), finder.layout, image)
+            rows.notes += [detector.note] if whole else []
             sequence = to_sequence(rows, source, lifter, **options)
             now = sequence.part(len(window) - 1, len(window))
             parts.append(now)

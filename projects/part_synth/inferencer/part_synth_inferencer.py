@@ -19,13 +19,14 @@ from part_synth.people.detector import Detector
 from part_synth.people.pose2d import Pose2D
 from part_synth.registry import INFERENCERS
 
-from .checks import check_options, check_overwriting, check_people
+from .checks import check_options, check_people
 from .collect import PeopleRows, boxes_of, collect_from_file, collect_with_models
 from .drawing import SceneDrawing
 from .image_model import ImageModel
 from .interrupts import held_interrupt
 from .lifting import identify, to_sequence
 from .live import join_frames, run_live
+from .out_files import check_drawings, check_predictions
 from .results import hand_over, write_predictions
 from .sources import Source, WebcamSource, open_source
 
@@ -114,11 +115,23 @@ class PartSynthInferencer:
             return load_lifter(None, self.device), None
         if weights is None and str(config) in SHIPPED:
             config, weights = shipped_model(str(config))
+        if not Path(config).expanduser().is_file():
+            if str(config) in SHIPPED:
+                raise ValueError(
+                    f"pose3d={str(config)!r} names a model in the package, which brings its own "
+                    "weights; leave pose3d_weights (--pose3d-weights) out, or give the config that "
+                    "they were trained with as pose3d."
+                )
+            raise FileNotFoundError(
+                f"Config {config} does not exist, which pose3d names. Give the path of a config, "
+                f"or the name of a model in the package: {' or '.join(SHIPPED)}."
+            )
         if weights is None:
             raise ValueError(
                 "pose3d is given without a checkpoint; give pose3d_weights=FILE, or name a model "
                 f"in the package: {' or '.join(SHIPPED)}."
             )
+        config = Path(config).expanduser()
         cfg = load_config(str(config))
         check_checkpoint_file(str(weights))
         if "lifter" in cfg.get("model", {}):
@@ -189,9 +202,12 @@ class PartSynthInferencer:
             has_keypoints=keypoints is not None,
             has_boxes=bboxes is not None,
         )
-        vis_dir = check_out_dir(vis_out_dir) if vis_out_dir else None
-        pred_dir = check_out_dir(pred_out_dir) if pred_out_dir else None
-        check_overwriting(source, vis_dir)
+        vis_dir = check_out_dir(vis_out_dir, make=False) if vis_out_dir else None
+        pred_dir = check_out_dir(pred_out_dir, make=False) if pred_out_dir else None
+        if vis_dir is not None:
+            check_drawings(source, vis_dir)
+        if pred_dir is not None:
+            check_predictions(source, pred_dir, out_formats, (keypoints, bboxes))
         options = {"camera": camera, "smooth": smooth, "min_score": kpt_thr, "device": self.device}
         draw = return_vis or show or vis_dir is not None
         if isinstance(source, WebcamSource):
@@ -212,12 +228,13 @@ class PartSynthInferencer:
     def _collect(self, source: Source, keypoints, bboxes) -> PeopleRows:
         if keypoints is not None:
             return collect_from_file(source, keypoints, self.skeleton)
-        boxes = self.detector
+        boxes, notes = self.detector, []
         if bboxes is not None:
-            count = None if source.is_video else source.num_frames
-            boxes = boxes_of(bboxes, count)
+            boxes, notes = boxes_of(bboxes, source)
         with self._progress("2D poses", source.num_frames) as advance:
-            return collect_with_models(source, self.finder, boxes, self.batch_size, advance)
+            rows = collect_with_models(source, self.finder, boxes, self.batch_size, advance)
+        rows.notes += notes
+        return rows
 
     @contextlib.contextmanager
     def _progress(self, title: str, total: int) -> Iterator:
@@ -232,16 +249,19 @@ class PartSynthInferencer:
     def _drawings(self, source: Source, sequence: PoseSequence) -> Iterator[np.ndarray]:
         """Drawings of all frames that were worked on; the second pass."""
         scene = SceneDrawing(sequence)
-        with self._progress("Drawings", sequence.num_frames) as advance:
-            frames = source.frames()
+        with (
+            self._progress("Drawings", sequence.num_frames) as advance,
+            contextlib.closing(source.frames()) as frames,
+        ):
             for number, image in zip(range(sequence.num_frames), frames, strict=False):
                 boxes = sequence.boxes[sequence.rows(number)]
                 if isinstance(self.finder, ImageModel) and len(boxes):
                     # Part maps of a whole video are too large to keep from the first pass.
                     image = self.finder.paint_parts(image, boxes)
-                yield scene.draw(image, number)
+                drawing = scene.draw(image, number)
+                # Before the drawing is given: nothing is asked for after the last one.
                 advance(number + 1)
-            frames.close()
+                yield drawing
 
     def _live(self, source, options, vis_dir, pred_dir, out_formats, show, codec):
         """Frames of a webcam; their poses are written at the end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,8 @@ from part_synth.outputs import (
 )
 from part_synth.visualization import write_image
 
-from .sources import PictureSource, Source
+from .out_files import drawing_files, json_files
+from .sources import Source
 
 
 def hand_over(
@@ -49,16 +51,18 @@ def hand_over(
         dict: See :meth:`PartSynthInferencer.__call__`.
     """
     header = sequence.header()
-    video = None
+    video, pictures = None, []
     if vis_dir is not None and source.is_video:
         video = VideoFile(vis_dir / f"{source.name}.mp4", source.fps, codec)
+    elif vis_dir is not None:
+        pictures = drawing_files(vis_dir, source)
     try:
         for number in range(sequence.num_frames):
             image = None if images is None else next(images, None)
             if video is not None and image is not None:
                 video.write(image)
             elif vis_dir is not None and image is not None:
-                write_image(vis_dir / _picture_name(source, number), image)
+                write_image(pictures[number], image)
             if show and image is not None:
                 show_picture(source.name, image, wait_time, source.is_video)
             yield {
@@ -87,15 +91,14 @@ def write_predictions(
         sequence: Poses.
         formats: Some of :data:`~part_synth.inferencer.OUT_FORMATS`.
     """
-    if "json" in formats:
-        if source.is_video:
-            write_json(folder / f"{source.name}.json", sequence)
-        else:
-            stems = [Path(name).stem for name in sequence.names]
-            for number, (stem, name) in enumerate(zip(stems, sequence.names, strict=True)):
-                # Pictures of one name and several endings keep the ending.
-                label = stem if stems.count(stem) == 1 else name
-                write_json(folder / f"{label}.json", sequence.part(number, number + 1))
+    files = json_files(folder, source) if "json" in formats else []
+    if source.is_video:
+        for file, _ in files:
+            write_json(file, sequence)
+    else:
+        # Fewer pictures than files after Ctrl-C.
+        for number, (file, origin) in zip(range(sequence.num_frames), files, strict=False):
+            write_json(file, replace(sequence.part(number, number + 1), source=origin))
     if "csv" in formats:
         write_csv(folder / f"{source.name}.csv", sequence)
     if "npz" in formats:
@@ -104,13 +107,6 @@ def write_predictions(
         for person, _ in sequence.people():
             write_bvh(folder / f"{source.name}_person{person}.bvh", sequence, person)
     print_log(f"Poses are written to {folder}.", logger="current", level=logging.INFO)
-
-
-def _picture_name(source: PictureSource, number: int) -> str:
-    """The picture's own name; PNG for formats that OpenCV may not write."""
-    name = Path(source.names[number])
-    known = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-    return name.name if name.suffix.lower() in known else f"{name.name}.png"
 
 
 def show_picture(title: str, image: np.ndarray, wait_time: float, is_video: bool) -> int:

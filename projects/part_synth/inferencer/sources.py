@@ -27,18 +27,35 @@ class PictureSource:
     Args:
         pictures: Files, or arrays (H, W), (H, W, 3) or (H, W, 4) uint8, BGR.
         name: Name of the whole, for files of results.
+        folder: The folder that they are, if they are one.
+
+    Attributes:
+        origin: What the results are of: the absolute path, or a name where there is none.
+        origins: The same of each picture.
     """
 
     is_video = False
     fps: float | None = None
 
-    def __init__(self, pictures: Sequence[str | Path | np.ndarray], name: str) -> None:
+    def __init__(
+        self,
+        pictures: Sequence[str | Path | np.ndarray],
+        name: str,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.pictures = list(pictures)
         self.names = tuple(
             f"{i:08d}.jpg" if isinstance(picture, np.ndarray) else Path(picture).name
             for i, picture in enumerate(self.pictures)
         )
+        self.origins = tuple(
+            name if isinstance(picture, np.ndarray) else str(Path(picture).resolve())
+            for picture in self.pictures
+        )
+        self.origin = self.origins[0] if len(self.origins) == 1 else name
+        if folder is not None:
+            self.origin = str(folder.resolve())
         self.num_frames = len(self.pictures)
         self.notes: list[str] = []
 
@@ -58,6 +75,7 @@ class VideoSource:
         fps: Frames per second; of files with a variable rate the mean.
         num_frames: What the file announces; what was decoded after a pass over it.
         notes: What is uncertain about the file, sentences.
+        origin: Its absolute path.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -70,6 +88,7 @@ class VideoSource:
         self._reader = VideoReader(path)
         self.path = self._reader.path
         self.name = self.path.stem
+        self.origin = str(self.path.resolve())
         self.names: tuple[str, ...] = ()
         self.fps: float | None = self._reader.rate
         self.num_frames = self._reader.announced
@@ -113,7 +132,7 @@ class WebcamSource:
     num_frames = 0
 
     def __init__(self, index: int) -> None:
-        self.name = f"webcam{index}"
+        self.name = self.origin = f"webcam{index}"
         self.names: tuple[str, ...] = ()
         self.notes: list[str] = []
         level = cv2.utils.logging.getLogLevel()
@@ -200,7 +219,7 @@ def _open_folder(path: Path) -> PictureSource:
             "current",
             logging.WARNING,
         )
-    return PictureSource(good, path.resolve().name)
+    return PictureSource(good, path.resolve().name, path)
 
 
 def _read(path: Path) -> np.ndarray:

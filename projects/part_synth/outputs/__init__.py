@@ -4,7 +4,7 @@ All of them write a :class:`PoseSequence`: millimetres, camera frame, root at th
 """
 
 from .bvh_file import write_bvh
-from .files import write_csv, write_json, write_npz
+from .files import read_source, write_csv, write_json, write_npz
 from .folders import check_out_dir
 from .sequence import PoseSequence
 from .video import VideoFile
@@ -13,6 +13,7 @@ __all__ = [
     "PoseSequence",
     "VideoFile",
     "check_out_dir",
+    "read_source",
     "write_bvh",
     "write_csv",
     "write_json",

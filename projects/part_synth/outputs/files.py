@@ -10,6 +10,7 @@ import contextlib
 import csv
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,9 @@ import numpy as np
 from part_synth.geometry import H36M17
 
 from .sequence import PoseSequence
+
+# Characters; the numbers of 100,000 people are far below.
+_LONGEST_HEADER = 2**24
 
 
 @contextlib.contextmanager
@@ -129,3 +133,27 @@ def write_npz(path: str | Path, sequence: PoseSequence) -> Path:
     with whole_file(path, "wb") as file:
         np.savez_compressed(file, **arrays)
     return Path(path)
+
+
+def read_source(path: str | Path) -> str | None:
+    """What a file of :func:`write_json` or :func:`write_npz` holds the poses of.
+
+    Args:
+        path: A ``.json`` or ``.npz`` file; its poses are not read.
+
+    Returns:
+        str: ``source`` of its header; None where the file is of another kind.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                header = json.loads(str(arrays["header"]))
+        else:
+            with path.open(encoding="utf-8") as file:
+                # The first line holds the header and nothing else.
+                line = file.readline(_LONGEST_HEADER)
+            header = json.loads(line.rstrip(",\n") + "}")["meta_info"]
+        return str(header["source"])
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

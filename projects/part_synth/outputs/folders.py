@@ -6,11 +6,13 @@ import tempfile
 from pathlib import Path
 
 
-def check_out_dir(path: str | Path) -> Path:
+def check_out_dir(path: str | Path, make: bool = True) -> Path:
     """Make a folder and see that files can be written to it.
 
     Args:
         path: The folder.
+        make: Make it. Otherwise it is only seen that it could be made, so that a call that is
+            refused later leaves no empty folder.
 
     Returns:
         Path: The folder.
@@ -20,8 +22,10 @@ def check_out_dir(path: str | Path) -> Path:
     """
     folder = Path(path).expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise ValueError(

@@ -36,7 +36,7 @@ class PoseSequence:
         root: (N, 3) float32 mm, position of the root in the camera frame; None where no camera is
             known.
         names: Name of each frame (file of a picture); empty for videos.
-        source: What was read.
+        source: What was read: the absolute path, or a name where there is no file.
         smoothing: What was done to the joints over time, a sentence; None for nothing.
         assumptions: What was taken for granted, in sentences.
         interrupted: Whether the work was broken off, and later frames are missing.

@@ -23,7 +23,7 @@ def keypoints_by_frame(
         skeleton: Layout of the joints; None = the one that the file has.
 
     Returns:
-        KeypointTracks: Without the rows of frames that have nobody.
+        KeypointTracks: Without the rows of frames that have nobody, but with ``num_frames``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -41,6 +41,9 @@ def keypoints_by_frame(
             f"The file does not tell the layout of its {number} joints; give skeleton=... "
             f"(--skeleton), one of: {known}."
         )
+    num_frames = tracks.num_frames
+    if num_frames is None:
+        num_frames = int(tracks.frames.max(initial=-1)) + 1
     order = np.argsort(tracks.frames, kind="stable")
     # Frames with nobody have a row of NaN in some files.
     order = order[np.isfinite(tracks.keypoints[order]).all(-1).any(-1)]
@@ -53,4 +56,5 @@ def keypoints_by_frame(
         skeleton is not None or tracks.layout_said,
         list(tracks.assumptions),
         tracks.tracked,
+        num_frames,
     )

@@ -1,6 +1,8 @@
 """From made videos to the layout 'wild' and back."""
 
 import json
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from part_synth.datasets.validation import validate_data_set
 from part_synth.datasets.wild import ClipRules, WildOptions, prepare_videos
 from part_synth.datasets.wild.contact_sheet import write_contact_sheet
 from part_synth.datasets.wild.people import BoxFilePeople, KeypointFilePeople, WholeFramePeople
+from part_synth.datasets.wild.records import names_of
 from tiny_wild import backdrop, joints_in, save_boxes, save_keypoints, write_video
 
 OPTIONS = WildOptions(fps=10.0, rules=ClipRules(min_length=0.8, min_size=40))
@@ -198,6 +201,35 @@ def test_videos_of_the_same_name_are_kept_apart(tmp_path):
     assert first[0].name == "x" == both[1].name and both[1].reused
     assert both[0].name.startswith("x-") and len(both[0].name) == 8
     assert len(WildFrames.from_disk(tmp_path / "set").sequences) == 2
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("Übung eins", "Übung-eins"),
+        ("U\u0308bung_1", "Übung-1"),
+        ("日本", "日本"),
+        ("नमस्ते (2)", "नमस्ते-2"),
+        ("run 🏃\u200d♂\ufe0f!", "run"),
+        ("...", "video"),
+        ("я" * 120, "я" * 100),
+    ],
+)
+def test_names_keep_letters_and_digits_of_any_script(stem, name):
+    assert list(names_of([Path(f"/v/{stem}.mp4")], {}).values()) == [name]
+    other = names_of([Path(f"/w/{stem}.mp4")], {name: {"source": "/v"}})
+    assert re.fullmatch(re.escape(name) + "-[0-9a-f]{6}", *other.values())
+
+
+def test_names_of_any_script_are_read_again(tmp_path):
+    write_video(tmp_path / "x.mp4", seconds=1.0)
+    (tmp_path / "x.mp4").rename(tmp_path / "Übung 日本.mp4")
+    prepare_videos([tmp_path], tmp_path / "set", WholeFramePeople())
+    index = WildFrames.from_disk(tmp_path / "set", subjects=["Übung-日本.p0"])
+    assert cv2.imread(str(index.image_path(0))).shape == (144, 192, 3)
+    assert index.background_path("Übung-日本").is_file()
+    assert validate_data_set(tmp_path / "set") == ([], 10)
+    assert write_contact_sheet(tmp_path / "set", tmp_path / "set" / "sheet.jpg").is_file()
 
 
 def test_a_bad_video_does_not_stop_the_others(tmp_path):

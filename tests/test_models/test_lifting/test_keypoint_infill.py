@@ -207,9 +207,19 @@ def test_visible_of_another_shape_or_kind(infill, visible):
         infill(torch.zeros(4, 17, 2), visible)
 
 
-@pytest.mark.parametrize("shape", [(99, 17, 2), (200, 34), (200, 17, 3)])
-def test_too_few_poses_or_another_shape(shape):
-    with pytest.raises(ValueError, match=r"at least 100 complete 2D poses \(M, 17, 2\), got"):
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (
+            (99, 17, 2),
+            "has 99 complete 2D poses .* at least 100 are needed. Give more or longer vid",
+        ),
+        ((200, 34), r"complete 2D poses \(M, 17, 2\), got \(200, 34\)"),
+        ((200, 17, 3), r"complete 2D poses \(M, 17, 2\), got \(200, 17, 3\)"),
+    ],
+)
+def test_too_few_poses_or_another_shape(shape, words):
+    with pytest.raises(ValueError, match=words):
         KeypointInfill().fit(torch.rand(shape))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import cv2
@@ -54,6 +55,8 @@ def _row(index: WildFrames, frames: np.ndarray) -> np.ndarray:
         tiles.append(_resized(cv2.imread(str(background))))
     label = f"{index.sequences.subject[sequence]} {index.sequences.clip[sequence]}"
     label += f", {len(frames)} frames{', moving camera' * bool(index.sequences.moving[sequence])}"
+    # OpenCV draws ASCII alone: letters lose their accents, and those of other scripts are left out.
+    label = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
     tiles[0] = np.ascontiguousarray(tiles[0])
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(tiles[0], label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness)

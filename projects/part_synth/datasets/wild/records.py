@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,8 @@ from part_synth.datasets.wild.writer import remove_video
 
 # Changes when the same options would make another set.
 _VERSION = 1
+# Of a name, in UTF-8; with a time, a code and an ending it must stay below the 255 of file systems.
+_MAX_BYTES = 200
 
 
 def check_kind(out: Path) -> None:
@@ -52,13 +54,22 @@ def names_of(files: Sequence[Path], known: dict[str, dict]) -> dict[Path, str]:
     for file in files:
         name = named.get(file)
         if name is None:
-            name = re.sub(r"[^A-Za-z0-9-]+", "-", file.stem).strip("-") or "video"
+            name = _name_of(file.stem)
             if name.lower() in taken:
                 # Cameras call their files alike.
                 name += "-" + hashlib.sha256(str(file).encode()).hexdigest()[:6]
         taken.add(name.lower())
         names[file] = name
     return names
+
+
+def _name_of(stem: str) -> str:
+    """Letters and digits of any script; what lies between them becomes one hyphen."""
+    # Vowel signs of some scripts are marks of their own. Some systems spell an umlaut with one too.
+    letters = unicodedata.normalize("NFC", stem)
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in letters)
+    name = "-".join(word for word in "".join(kept).split() if word[0].isalnum())
+    return name.encode()[:_MAX_BYTES].decode(errors="ignore").strip("-") or "video"
 
 
 def fingerprint(options: WildOptions) -> str:

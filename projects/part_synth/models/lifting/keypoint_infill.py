@@ -22,7 +22,7 @@ from part_synth.registry import MODELS
 
 _NUM_JOINTS = 17
 # Fewer poses than this say nothing about the covariance of 34 coordinates.
-_MIN_POSES = 100
+MIN_POSES = 100
 # Six coordinates against the three unknowns of scale and shift.
 _MIN_VISIBLE = 3
 # Joints that spread less than this share of their coordinates lie at one point.
@@ -66,10 +66,16 @@ class KeypointInfill(nn.Module):
             ValueError: another shape, fewer than 100 poses, values that are not finite, or a pose
                 whose joints all lie at one point.
         """
-        if points.ndim != 3 or points.shape[1:] != (_NUM_JOINTS, 2) or len(points) < _MIN_POSES:
+        if points.ndim != 3 or points.shape[1:] != (_NUM_JOINTS, 2):
             raise ValueError(
-                f"KeypointInfill.fit expects at least {_MIN_POSES} complete 2D poses (M, 17, 2), "
-                f"got {tuple(points.shape)}."
+                "KeypointInfill.fit expects complete 2D poses (M, 17, 2), got "
+                f"{tuple(points.shape)}."
+            )
+        if len(points) < MIN_POSES:
+            raise ValueError(
+                f"The training set has {len(points)} complete 2D poses (all 17 joints seen), too "
+                f"few to learn from: at least {MIN_POSES} are needed. Give more or longer videos, "
+                "or more frames of each (prepare_videos.py --fps 0 keeps every frame)."
             )
         points = points.detach().to(self.mean.device, torch.float64)
         centred = points - points.mean(1, keepdim=True)
