@@ -1,4 +1,4 @@
-# System A without any label, from scratch, on two processor cores in about half an hour.
+# System A without any label, from scratch, on two processor cores in about 25 minutes.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",
