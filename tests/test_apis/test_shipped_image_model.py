@@ -104,6 +104,6 @@ def test_it_paints_people_in_other_poses(model, people):
 
 
 def test_unknown_names_are_no_models():
-    with pytest.raises(ValueError, match="lifter or part_synth_synthetic"):
+    with pytest.raises(FileNotFoundError, match="lifter or part_synth_synthetic"):
         PartSynthInferencer(pose3d="part_synth_synthetik")
     assert ZOO.is_dir()

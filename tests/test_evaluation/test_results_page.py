@@ -53,6 +53,15 @@ def test_rows_stand_in_the_order_asked_for(tmp_path):
     assert [record["name"] for record in load_records(tmp_path)] == ["c", "b", "a"]
 
 
+def test_untrained_network_of_any_record(tmp_path):
+    record = make_record(finished_run(tmp_path / "run", 70.0), "no labels", 0, "x", "2026-01-02")
+    metrics = record["metrics"].items()
+    resumed = {**record, "metrics": {k: v for k, v in metrics if not k.startswith("untrained/")}}
+    page = results_markdown([resumed, record])
+    assert "| untrained network | 1 | 130.0 | 1.30 |" in page
+    assert "untrained network" not in results_markdown([resumed])
+
+
 def test_page_has_medians_and_ratios(tmp_path):
     records = []
     for seed, value in enumerate((70.0, 90.0, 72.0)):

@@ -128,7 +128,7 @@ def results_markdown(records: list[dict]) -> str:
     ):
         if key in first:
             rows.append((label, _BLANK, {_CURVE_KEY: first[key]}))
-    untrained = {k[len(_UNTRAINED) :]: v for k, v in first.items() if k.startswith(_UNTRAINED)}
+    untrained = _untrained(records)
     if untrained:
         rows.append(("untrained network", "1", untrained))
     names = list(dict.fromkeys(map(_row_name, records)))
@@ -162,6 +162,16 @@ def results_markdown(records: list[dict]) -> str:
             f"({record['iterations']} iterations, {pace} s each)"
         )
     return "\n".join(lines) + "\n"
+
+
+def _untrained(records: list[dict]) -> dict[str, float]:
+    """Metrics of the untrained network, of the first record that has them."""
+    for record in records:
+        metrics = record["metrics"].items()
+        found = {k[len(_UNTRAINED) :]: v for k, v in metrics if k.startswith(_UNTRAINED)}
+        if found:
+            return found
+    return {}
 
 
 def _row_name(record: dict) -> str:
