@@ -78,7 +78,8 @@ def benchmark_lift(args: argparse.Namespace) -> dict:
     count = args.frames * args.people
 
     class Video:
-        is_video, fps, names, notes, name = True, _FPS, (), (), "made"
+        is_video, fps, names, notes = True, _FPS, (), ()
+        name = origin = "made"
 
     def run_ours(tracked: bool) -> None:
         ids = np.tile(np.arange(args.people), args.frames) if tracked else None
