@@ -194,18 +194,24 @@ def plot_validation(records: list[dict], out_png: str | Path) -> None:
         records: See :func:`make_record`.
         out_png: Picture to write.
     """
+    from matplotlib import colormaps
+
     figure, axes = _figure()
+    # One colour for all seeds of a row; twenty differ.
+    colours: dict[str, tuple] = {}
     for record in records:
-        curve = record["validation_p_mpjpe_mm"]
+        curve, name = record["validation_p_mpjpe_mm"], _row_name(record)
         if curve:
             steps, values = zip(*curve, strict=True)
-            axes.plot(
-                steps, values, marker=".", label=f"{_row_name(record)}, seed {record['seed']}"
-            )
+            label = None if name in colours else name
+            colour = colours.setdefault(name, colormaps["tab20"](len(colours) % 20))
+            axes.plot(steps, values, marker=".", color=colour, label=label)
     axes.set(xlabel="epoch", ylabel="P-MPJPE on validation people, mm")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    # Below the axes: a dozen rows would hide the curves.
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
+    figure.set_figheight(4.5 + 0.12 * len(colours))
     figure.savefig(out_png, dpi=110)
 
 
