@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 from part_synth.apis.cli import run_tool
+from part_synth.evaluation.results_page import medians, metrics_table
 from part_synth.evaluation.results_table import COLUMNS, MEAN_POSE_KEY
 from rich.progress import track
 
@@ -54,14 +54,10 @@ def _is_column(key: str) -> bool:
 
 def table(rows: dict[str, list[dict[str, float]]]) -> str:
     """Markdown of the medians."""
-    shown = [(label, key) for label, key in COLUMNS if key in next(iter(rows.values()))[0]]
-    lines = [["", *(label for label, _ in shown), "P / mean pose"]]
-    lines.append(["---", *["---:"] * (len(shown) + 1)])
-    for name, runs in rows.items():
-        middle = {key: median(run[key] for run in runs) for key in runs[0]}
-        ratio = middle["p_mpjpe_mm"] / middle[MEAN_POSE_KEY]
-        lines.append([name, *(f"{middle[key]:.1f}" for _, key in shown), f"{ratio:.2f}"])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    middle = {name: medians(runs) for name, runs in rows.items()}
+    return "\n".join(
+        metrics_table([""], [([name], m, m[MEAN_POSE_KEY]) for name, m in middle.items()])
+    )
 
 
 def main() -> None:

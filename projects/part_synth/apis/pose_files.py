@@ -43,9 +43,9 @@ def read_pose_file(path: str | Path, person: int | None = None, every: int = 1) 
     if not path.exists():
         raise FileNotFoundError(f"There is no file of 3D poses {path}.")
     arrays = _lifted_arrays(path) if path.suffix.lower() == ".npz" else None
+    if person is not None and (arrays is None or "person_ids" not in arrays):
+        raise ValueError(f"{path} names no people; leave the person (--person) out.")
     if arrays is None:
-        if person is not None:
-            raise ValueError(f"{path} names no people; leave the person (--person) out.")
         return load_unpaired_poses(path, split=None).numpy()[::every] * 1000.0
     count = len(arrays["joints"])
     ok = arrays.get("ok", np.ones(count, dtype=bool))
@@ -85,8 +85,6 @@ def _rows_of_person(
 ) -> np.ndarray:
     """(N,) bool, which of ``rows`` (N,) show the person."""
     if ids is None:
-        if person is not None:
-            raise ValueError(f"{path} names no people; leave the person (--person) out.")
         return np.ones(len(rows), dtype=bool)
     people, counts = np.unique(ids[rows], return_counts=True)
     if person is None and len(people) == 1:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -134,17 +135,11 @@ def results_markdown(records: list[dict]) -> str:
     names = list(dict.fromkeys(map(_row_name, records)))
     for name in names:
         group = [record["metrics"] for record in records if _row_name(record) == name]
-        shared = set.intersection(*(set(metrics) for metrics in group))
-        rows.append((name, str(len(group)), {k: median(m[k] for m in group) for k in shared}))
+        rows.append((name, str(len(group)), medians(group)))
     mean_pose = first.get(MEAN_POSE_KEY)
-    columns = [(label, key) for label, key in COLUMNS if any(key in row[2] for row in rows)]
-    header = ["", "seeds", *(label for label, _ in columns), "P / mean pose"]
-    lines = [_line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    for label, seeds, metrics in rows:
-        cells = [_number(metrics.get(key)) for _, key in columns]
-        ratio = metrics.get(_CURVE_KEY)
-        cells.append(f"{ratio / mean_pose:.2f}" if ratio and mean_pose else _BLANK)
-        lines.append(_line([label, seeds, *cells]))
+    lines = metrics_table(
+        ["", "seeds"], [([label, seeds], values, mean_pose) for label, seeds, values in rows]
+    )
     if "gt_spread_mm" in first:
         lines += ["", f"Spread of the true poses: {first['gt_spread_mm']:.1f} mm."]
     oracle, chance = (
@@ -162,6 +157,36 @@ def results_markdown(records: list[dict]) -> str:
             f"({record['iterations']} iterations, {pace} s each)"
         )
     return "\n".join(lines) + "\n"
+
+
+def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Median over runs of each metric that all of them have."""
+    shared = set.intersection(*(set(metrics) for metrics in runs))
+    return {key: median(metrics[key] for metrics in runs) for key in shared}
+
+
+def metrics_table(
+    heads: Sequence[str], rows: Sequence[tuple[Sequence[str], dict[str, float], float | None]]
+) -> list[str]:
+    """Lines of a Markdown table of metrics.
+
+    Args:
+        heads: Above the cells that come first.
+        rows: The first cells, metrics by plain key, and the P-MPJPE of the mean pose, mm, for the
+            last column.
+
+    Returns:
+        The lines; columns that no row has a value for are left out.
+    """
+    columns = [(label, key) for label, key in COLUMNS if any(key in row[1] for row in rows)]
+    header = [*heads, *(label for label, _ in columns), "P / mean pose"]
+    lines = [_line(header), _line(["---", *["---:"] * (len(header) - 1)])]
+    for first, metrics, mean_pose in rows:
+        cells = [_number(metrics.get(key)) for _, key in columns]
+        error = metrics.get(_CURVE_KEY)
+        cells.append(f"{error / mean_pose:.2f}" if error and mean_pose else _BLANK)
+        lines.append(_line([*first, *cells]))
+    return lines
 
 
 def _untrained(records: list[dict]) -> dict[str, float]:
