@@ -19,6 +19,8 @@ from part_synth.evaluation.results_table import COLUMNS, MEAN_POSE_KEY, RANDOM_P
 _CURVE_KEY = "p_mpjpe_mm"
 _UNTRAINED = "untrained/"
 _BLANK = "–"
+# Characters of a name that two columns of a plot's legend have room for.
+_LONGEST_OF_TWO = 56
 _RETRIEVAL = "cross_view_{}_mm/person"
 
 
@@ -235,8 +237,9 @@ def plot_validation(records: list[dict], out_png: str | Path) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     # Below the axes: a dozen rows would hide the curves.
-    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
-    figure.set_figheight(4.5 + 0.12 * len(colours))
+    ncols = 2 if max(map(len, colours), default=0) <= _LONGEST_OF_TWO else 1
+    figure.legend(fontsize=8, loc="outside lower center", ncols=ncols)
+    figure.set_figheight(4.5 + 0.24 * len(colours) / ncols)
     figure.savefig(out_png, dpi=110)
 
 
