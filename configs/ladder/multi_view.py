@@ -1,6 +1,22 @@
-# Unlabelled videos of four cameras that were started together; nobody calibrated them. What one
-# instant's views are read as must agree.
+# Unlabelled videos of four cameras that were started together; nobody calibrated them. The
+# label-free model in the package reads every view, and what the views of an instant agree on, with
+# cameras that stand still, teaches the model anew.
 _base_ = ["../part_synth_synthetic.py"]
+
+# hooks
+custom_hooks = [
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[dict(until=10, cycle=["puppet"]), dict(cycle=["uneven", "agreed"])],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.PredictionSheetHook", interval=1),
+    dict(type="part_synth.ResultsTableHook"),
+]
+
+# model
+model = dict(objectives=dict(agreed=dict(type="part_synth.SupervisedPose")))
 
 # loaders
 train_dataloader = dict(
@@ -11,6 +27,8 @@ train_dataloader = dict(
         synthetic={{_base_.synthetic}},
         split="train",
         num_views=4,
+        labelled=dict(fraction=0.0),
+        pseudo_labels=dict(image_model="part_synth_synthetic", agree=True),
         crop=dict(
             size={{_base_.image_size}},
             padding={{_base_.box_padding}},
@@ -19,7 +37,7 @@ train_dataloader = dict(
             flip=0.5,
             background="median",
             cache="encoded",
-            labels=False,
+            part_labels=False,
         ),
     ),
 )

@@ -34,7 +34,7 @@ SOURCES = "train_dataloader.dataset.datasets."
 ROWS = {
     "ladder/multi_view": (
         [*PUPPETS, *PHASES, *BATCH, "train_dataloader.dataset.num_views=2"],
-        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
+        {"puppet", "uneven", "agreed"},
     ),
     "ladder/labels_2d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),
     "ladder/labels_3d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),

@@ -95,7 +95,7 @@ def test_unlabelled_instants_get_them(h36m_root, index):
 def test_a_frame_that_lacks_a_joint_is_hidden_and_its_other_views_are_not(h36m_root, monkeypatch):
     lifted = lift_frames(read_frames(h36m_root, "h36m", split="train"))
     lifted[::2] = np.nan
-    monkeypatch.setattr("part_synth.datasets.multi_view.lift_frames", lambda *_: lifted)
+    monkeypatch.setattr("part_synth.datasets.pseudo_labels.lift_frames", lambda *_: lifted)
     dataset = MultiViewDataset(
         h36m_root,
         split="train",

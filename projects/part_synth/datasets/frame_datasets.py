@@ -109,7 +109,7 @@ class FrameDataset(BaseDataset):
             data_prefix={},
             indices=indices,
             serialize_data=False,
-            pipeline=[_build_transform(step) for step in pipeline],
+            pipeline=build_transforms(pipeline),
             test_mode=test_mode,
             lazy_init=lazy_init,
         )
@@ -245,9 +245,9 @@ def shift_cameras(index: FrameIndex, offsets: Mapping[str, float]) -> None:
         index.frame = index.frame - late * (index.column("camera") == camera)
 
 
-def _build_transform(step: dict | Callable) -> Callable:
-    """Build a transform. Our own registry finds prefixed names under any default scope."""
-    return TRANSFORMS.build(step) if isinstance(step, dict) else step
+def build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:
+    """Build transforms. Our own registry finds prefixed names under any default scope."""
+    return [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
 
 
 def describe_frames(index: FrameIndex, frame_ids: np.ndarray) -> dict:

@@ -101,6 +101,16 @@ class FrameGroups:
             raise IndexError(f"group {group} of {len(self)}")
         return self.order[self.offsets[group] : self.offsets[group + 1]]
 
+    def select(self, groups: np.ndarray) -> FrameGroups:
+        """Some of the groups, as ``group_of`` no longer has them: frames of the others are in none.
+
+        Args:
+            groups: (n,) numbers of groups.
+        """
+        members = [self[int(group)] for group in groups]
+        order = np.concatenate(members) if members else self.order[:0]
+        return FrameGroups(order, np.concatenate([[0], np.cumsum(self.sizes[groups])]))
+
     @property
     def sizes(self) -> np.ndarray:
         """(G,) number of frames of each group."""

@@ -10,7 +10,11 @@ from mmengine.logging import print_log
 
 from part_synth.datasets.few_labels import choose_labelled
 from part_synth.datasets.frame_datasets import FrameDataset
-from part_synth.datasets.pseudo_labels import lift_frames
+from part_synth.datasets.pseudo_labels import (
+    PseudoLabels,
+    checked_options,
+    make_pseudo_labels,
+)
 from part_synth.registry import DATASETS
 
 # What takes the place of labels that a sample must not show.
@@ -30,10 +34,14 @@ class MultiViewDataset(FrameDataset):
             instants never leave the data set: joints and 2D joints become NaN, visibility 0,
             calibration unknown, part labels are not read. None = all are labelled.
         only_labelled (bool): Leave the other instants out.
-        pseudo_labels (dict | None): Give the other instants labels that a lifter makes from their
-            2D joints, which then leave the data set: ``lifter`` (None = the package's own, or
-            (config, checkpoint)) and ``weight`` in (0, 1], by default 0.8, which takes the place of
-            the joints' visibility. Frames that lack a 2D joint get none. None = no pseudo-labels.
+        pseudo_labels (dict | None): Give the other instants labels that a model makes. ``lifter``
+            (None = the package's own, or (config, checkpoint)) makes them from their 2D joints,
+            which then leave the data set; frames that lack one get none. ``image_model`` (the name
+            of a model in the package or (config, checkpoint)) reads them off the pictures and uses
+            no 2D joint. ``agree=True``: what all views of an instant agree on instead of what each
+            one says; cameras stand still for a ``camera_scope``, 'person' (default) or 'clip'.
+            ``weight`` in (0, 1], by default 0.8, takes the place of the joints' visibility.
+            None = no pseudo-labels.
         **kwargs: See :class:`~part_synth.datasets.frame_datasets.FrameDataset`; ``frame_step``
             counts instants of a clip here.
 
@@ -62,9 +70,9 @@ class MultiViewDataset(FrameDataset):
         self.labelled = labelled
         self.only_labelled = only_labelled
         if pseudo_labels is not None:
-            pseudo_labels = _checked_pseudo_labels(pseudo_labels)
+            pseudo_labels = checked_options(pseudo_labels)
         self.pseudo_labels = pseudo_labels
-        self._lifted: np.ndarray | None = None
+        self._made: PseudoLabels | None = None
         super().__init__(data_root, **kwargs)
 
     def sample_starts(self) -> np.ndarray:
@@ -123,7 +131,8 @@ class MultiViewDataset(FrameDataset):
         }
         self._people = np.unique(subject)
         if self.pseudo_labels is not None:
-            self._lifted = lift_frames(self.index, self.pseudo_labels["lifter"])
+            kept = self._instants.select(self._starts)
+            self._made = make_pseudo_labels(self.index, kept, self.pseudo_labels)
 
     @property
     def instants(self) -> dict[str, np.ndarray]:
@@ -148,27 +157,16 @@ class MultiViewDataset(FrameDataset):
         info["part_path"] = None
         info["camera"] = {k: np.full_like(v, np.nan) for k, v in info["camera"].items()}
         hidden = np.ones(len(info["joints"]), dtype=bool)
-        if self._lifted is not None:
-            info["joints"] = self._lifted[info["frame_ids"]]
+        if self._made is not None:
+            info["joints"] = self._made.joints[info["frame_ids"]]
+            info["keypoints"] = self._made.keypoints[info["frame_ids"]]
             visible = self.pseudo_labels["weight"]
             info["joints_visible"] = np.full_like(info["joints_visible"], visible)
+            if self.pseudo_labels["image_model"] is not None:
+                info["keypoints_visible"] = np.ones_like(info["keypoints_visible"])
             # Frames that lack 2D joints could not be lifted.
             hidden = np.isnan(info["joints"]).any((1, 2))
         for name, nothing in _HIDDEN.items():
             info[name] = info[name].copy()
             info[name][hidden] = nothing
         return info
-
-
-def _checked_pseudo_labels(options: Mapping) -> dict:
-    """The options with their defaults, or an error that says what is wrong."""
-    known = {"lifter": None, "weight": 0.8}
-    if not isinstance(options, Mapping) or set(options) - set(known):
-        raise ValueError(
-            f"`pseudo_labels` must be a dict of {' and '.join(known)}, or None; got {options!r}."
-        )
-    options = {**known, **options}
-    weight = options["weight"]
-    if not isinstance(weight, int | float) or not 0 < weight <= 1:
-        raise ValueError(f"`weight` of the pseudo-labels must be in (0, 1], got {weight!r}.")
-    return options

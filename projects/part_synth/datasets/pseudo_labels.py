@@ -1,20 +1,90 @@
-"""3D labels made from 2D joints by a lifter, for frames that have none."""
+"""3D labels that models make for frames that have none, from 2D joints or from pictures."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from part_synth.datasets.frame_index import FrameIndex
+from part_synth.datasets.frame_index import FrameGroups, FrameIndex
+from part_synth.datasets.image_readings import agree_over_views, read_images
 from part_synth.datasets.intrinsics import frame_intrinsics
 from part_synth.geometry import aim_points
 
 _BATCH = 4096
+_OPTIONS = {
+    "lifter": None,
+    "image_model": None,
+    "weight": 0.8,
+    "agree": False,
+    "camera_scope": "person",
+}
+
+
+@dataclass
+class PseudoLabels:
+    """Labels of N frames that no person made.
+
+    Attributes:
+        joints: (N, 17, 3) float32, camera frame, root at the origin, metres; NaN where none.
+        keypoints: (N, 17, 2) float32, px; NaN where none.
+    """
+
+    joints: np.ndarray
+    keypoints: np.ndarray
+
+
+def checked_options(options: Mapping) -> dict:
+    """The options of :func:`make_pseudo_labels` with their defaults.
+
+    Raises:
+        ValueError: It is no dict, an option is unknown, two models are named, or a value is wrong.
+    """
+    if not isinstance(options, Mapping) or set(options) - set(_OPTIONS):
+        raise ValueError(
+            f"`pseudo_labels` must be a dict of {', '.join(_OPTIONS)}, or None; got {options!r}."
+        )
+    options = {**_OPTIONS, **options}
+    weight = options["weight"]
+    if not isinstance(weight, int | float) or not 0 < weight <= 1:
+        raise ValueError(f"`weight` of the pseudo-labels must be in (0, 1], got {weight!r}.")
+    if options["lifter"] is not None and options["image_model"] is not None:
+        raise ValueError(
+            "`pseudo_labels` takes a `lifter` of 2D joints or an `image_model`, not both."
+        )
+    if options["camera_scope"] not in ("person", "clip"):
+        raise ValueError(
+            "`camera_scope` of the pseudo-labels is 'person' or 'clip', got "
+            f"{options['camera_scope']!r}."
+        )
+    return options
+
+
+def make_pseudo_labels(index: FrameIndex, instants: FrameGroups, options: Mapping) -> PseudoLabels:
+    """Labels for the frames of a data set.
+
+    Args:
+        index: The frames.
+        instants: Which of them show one instant; frames in none get no label from pictures.
+        options: As :func:`checked_options` returns them: ``image_model`` (see
+            :func:`~part_synth.datasets.image_readings.read_images`) reads the pictures and no 2D
+            joint; without one ``lifter`` (see :func:`lift_frames`) lifts the 2D joints. ``agree``
+            replaces both by what the views of an instant agree on, with cameras that stand still
+            for a ``camera_scope``.
+    """
+    if options["image_model"] is not None:
+        frames = np.sort(instants.order)
+        labels = read_images(index, frames, options["image_model"])
+    else:
+        labels = lift_frames(index, options["lifter"]), index.keypoints
+    if options["agree"]:
+        labels = agree_over_views(index, instants, *labels, options["camera_scope"])
+    return PseudoLabels(*labels)
 
 
 @torch.no_grad()

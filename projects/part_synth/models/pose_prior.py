@@ -79,6 +79,8 @@ class PosePrior(BaseModule):
             bounded factor. Name 'prior' among the modules of an optimiser then; everything else of
             the prior stays frozen.
         max_log_length: Bound of the log factor.
+        hard_limits: Move bones that the decoder bends beyond the articulation limits to the limit.
+            False leaves them to a :class:`~part_synth.models.losses.ArticulationLimitLoss`.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class PosePrior(BaseModule):
         num_joints: int = 17,
         learn_lengths: bool = False,
         max_log_length: float = 0.15,
+        hard_limits: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -96,6 +99,7 @@ class PosePrior(BaseModule):
         self.encoder = _mlp(size, hidden, hidden, code_size)
         self.decoder = _mlp(code_size, hidden, hidden, size)
         self.limits = ArticulationLimits()
+        self.hard_limits = hard_limits
         rest = torch.as_tensor(REST_DIRECTIONS, dtype=torch.float32)
         self.register_buffer("rest", rest.clone(), persistent=False)
         # Set by `fit`; metres.
@@ -152,7 +156,8 @@ class PosePrior(BaseModule):
             offsets = self.decoder(code.float()).unflatten(-1, (-1, 3))
             raw = self.rest + offsets
             directions = raw / raw.norm(dim=-1, keepdim=True).clamp_min(1e-4)
-            directions = self.limits.clamp(directions)
+            if self.hard_limits:
+                directions = self.limits.clamp(directions)
             return self._pose(directions)
 
     def forward(self, code: Tensor) -> Tensor:

@@ -2,7 +2,12 @@ import pytest
 import roma
 import torch
 from part_synth.geometry import canonicalise_camera_pose, mirror
-from part_synth.models.metric import ViewConsensusLoss, consensus_rotations, mirror_rotations
+from part_synth.models.metric import (
+    ViewConsensusLoss,
+    agreed_poses,
+    consensus_rotations,
+    mirror_rotations,
+)
 from part_synth.models.metric.consensus import consensus_joints
 from part_synth.registry import MODELS
 from tiny_part_synth import make_poses
@@ -452,3 +457,23 @@ def test_parts_can_be_left_out(name):
     config = {"type": "part_synth.ViewConsensusLoss", "start": 0}
     config |= {other: 0.0 for other in WEIGHTS if other != name}
     assert set(MODELS.build(config)(**inputs())) == names_of(name)
+
+
+# ---- poses --------------------------------------------------------------------------------------
+
+
+def test_agreed_poses_turn_with_the_cameras():
+    """No world frame, no calibration: what is agreed on moves with every camera."""
+    place, numbers = draw_rotations(4), torch.arange(4).expand(6, 4)
+    poses = make_poses(6)
+    noise = 0.05 * torch.randn(6, 4, 17, 3, generator=torch.Generator().manual_seed(0))
+    seen = poses[:, None] @ place.float().mT + noise
+    seen = seen - seen[..., :1, :]
+    turn = draw_rotations(4, seed=9).float()
+    agreed = agreed_poses(seen, numbers)
+    torch.testing.assert_close(
+        agreed_poses(seen @ turn.mT, numbers), agreed @ turn.mT, atol=1e-4, rtol=0
+    )
+    true = (poses - poses[:, :1])[:, None] @ place.float().mT
+    assert (agreed - true).norm(dim=-1).mean() < 0.7 * (seen - true).norm(dim=-1).mean()
+    assert not agreed_poses(seen.requires_grad_(), numbers).requires_grad

@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from part_synth.engine import AtomicCheckpointHook
 from part_synth.models import MetricPoseModel
+from part_synth.models.losses import ArticulationLimitLoss
 
 ENCODER = dict(
     type="part_synth.EmbeddingEncoder",
@@ -102,3 +103,16 @@ def test_best_checkpoint_of_an_untrained_head(
         assert level == logging.WARNING
         assert "default_hooks.checkpoint.save_best='cross_view_pa_mpjpe@1_mm'" in text
         assert "part_synth.PoseRetrievalMetric" in text
+
+
+def test_metric_learning_holds_unlabelled_poses_too():
+    inputs, samples = make_batch([True, False, False])
+    model = build()
+    assert "loss_articulation" not in model.loss(inputs, samples)
+    model.articulation = ArticulationLimitLoss(margin=0.0)
+    with torch.no_grad():
+        model.head.pose[-1].weight.normal_()
+    loss = model.loss(inputs, samples)["loss_articulation"]
+    assert float(loss) > 0
+    loss.backward()
+    assert model.head.pose[-1].weight.grad.abs().max() > 0

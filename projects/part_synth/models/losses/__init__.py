@@ -1,6 +1,7 @@
 """Losses: one registered class each, ``forward(pred, target, ...) -> Tensor`` with its weight."""
 
 from .appearance_loss import AppearanceCycleLoss
+from .articulation_loss import ArticulationLimitLoss
 from .image_losses import (
     ForegroundLoss,
     ForegroundReadingLoss,
@@ -16,6 +17,7 @@ from .pose_losses import PoseReadingLoss, ReadingTieLoss
 
 __all__ = [
     "AppearanceCycleLoss",
+    "ArticulationLimitLoss",
     "ForegroundLoss",
     "ForegroundReadingLoss",
     "MultiScaleL1Loss",

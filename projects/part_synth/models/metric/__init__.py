@@ -1,6 +1,12 @@
 """System C: multi-view metric learning."""
 
-from .consensus import ViewConsensusLoss, consensus_joints, consensus_rotations, mirror_rotations
+from .consensus import (
+    ViewConsensusLoss,
+    agreed_poses,
+    consensus_joints,
+    consensus_rotations,
+    mirror_rotations,
+)
 from .distance_loss import PoseDistanceLoss
 from .identity import IdentityAdversary, reverse_gradient
 from .losses import HardestNegativeLoss, InfoNCELoss, MetricLoss, TripletLoss
@@ -24,6 +30,7 @@ __all__ = [
     "PoseEmbedding",
     "TripletLoss",
     "ViewConsensusLoss",
+    "agreed_poses",
     "consensus_joints",
     "consensus_rotations",
     "hardest_negatives",

@@ -17,6 +17,10 @@ from torch import Tensor
 from part_synth.geometry import canonicalise_camera_pose, full_precision
 from part_synth.registry import MODELS
 
+_ALIGNMENTS = 3
+# Views that agree on little tell little: no pose is moved beyond this.
+_MOST_STRETCH = 1.5
+
 
 def consensus_rotations(rotations: Tensor, cameras: Tensor, rounds: int = 2) -> Tensor:
     """Orientations that agree with cameras which stand still.
@@ -124,6 +128,49 @@ def consensus_joints(reading: Tensor, rotations: Tensor, depth_weight: float = 0
     normal = (rotations.mT @ (weights[:, None] * rotations)).sum(1)
     joints = torch.linalg.solve(normal, pulled.mT).mT
     return joints - joints[:, :1]
+
+
+@full_precision
+def agreed_poses(joints: Tensor, cameras: Tensor, rounds: int = 10) -> Tensor:
+    """What all views of each instant make of its pose, each camera seeing it as it stands.
+
+    The pose is the mean of the views' poses, turned onto each other, then moved away from the mean
+    of all instants; the orientations are :func:`consensus_rotations` of those that the views see
+    it in. Where a model of single pictures keeps its poses human, as a prior does, the mean is
+    better than triangulation of its readings.
+
+    Why away from the mean: a reading x_v is about the mean of the poses y that its picture allows,
+    so cov(x_v, y) = var(x_v). Of the mean m of the views cov(m, y) is the same and var(m) smaller,
+    hence the best linear guess of y is m stretched by var(x_v) / var(m), which needs no label.
+
+    Args:
+        joints: (N, V, 17, 3) camera frames, root at the origin, metres.
+        cameras: (N, V) numbers of the cameras, below C.
+        rounds: Turns of the fit of the orientations.
+
+    Returns:
+        (N, V, 17, 3) camera frames, root at the origin, without gradient.
+    """
+    joints = joints.detach().float()
+    joints = joints - joints[..., :1, :]
+    pose = canonicalise_camera_pose(joints)[0].mean(1, keepdim=True)
+    # The axes of single poses are noisy: turn the poses themselves onto their mean.
+    for _ in range(_ALIGNMENTS):
+        seen = _rotations_onto(pose, joints)
+        turned = joints @ seen
+        pose = turned.mean(1, keepdim=True)
+    middle = pose.mean(0)
+    stretch = (turned - middle).square().mean() / (pose - middle).square().mean().clamp_min(1e-9)
+    pose = middle + stretch.clamp(1.0, _MOST_STRETCH) * (pose - middle)
+    common = consensus_rotations(_rotations_onto(pose, joints), cameras, rounds)
+    return pose @ common.mT
+
+
+def _rotations_onto(pose: Tensor, joints: Tensor) -> Tensor:
+    """(N, V, 3, 3) rotations that bring (N, 1, K, 3) poses nearest to (N, V, K, 3) joints."""
+    pose = pose - pose.mean(-2, keepdim=True)
+    joints = joints - joints.mean(-2, keepdim=True)
+    return roma.special_procrustes(joints.mT @ pose)
 
 
 @MODELS.register_module()

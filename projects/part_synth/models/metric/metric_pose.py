@@ -43,6 +43,8 @@ class MetricPoseModel(BaseModel):
         distance_loss: Config of ``part_synth.PoseDistanceLoss``, or None.
         spread_loss: Config of ``part_synth.EmbeddingSpreadLoss``, or None.
         consensus: Config of ``part_synth.ViewConsensusLoss``, or None.
+        articulation: Config of ``part_synth.ArticulationLimitLoss`` on all predicted poses, or
+            None.
         identity: Config of ``part_synth.IdentityAdversary``, or None.
         min_gap: Seconds; closer instants of a clip are no negatives of each other.
         scope: What an instant is told apart from: 'clip', 'person' or 'batch'.
@@ -58,6 +60,7 @@ class MetricPoseModel(BaseModel):
         distance_loss: dict | None = None,
         spread_loss: dict | None = None,
         consensus: dict | None = None,
+        articulation: dict | None = None,
         identity: dict | None = None,
         min_gap: float = 0.3,
         scope: str = "person",
@@ -82,6 +85,7 @@ class MetricPoseModel(BaseModel):
         self.distance_loss = _build(distance_loss)
         self.spread_loss = _build(spread_loss)
         self.consensus = _build(consensus)
+        self.articulation = _build(articulation)
         self.identity = _build(identity)
         self.min_gap = min_gap
         self.scope = scope
@@ -178,6 +182,8 @@ class MetricPoseModel(BaseModel):
             losses["loss_distance"] = self.distance_loss(encoded.embedding, joints_cam, weight)
         if self.spread_loss is not None:
             losses["loss_spread"] = self.spread_loss(encoded.embedding)
+        if self.articulation is not None:
+            losses["loss_articulation"] = self.articulation(joints)
         people = torch.tensor([m["subject_id"] for m in meta], device=images.device)
         if self.identity is not None:
             named = self.identity(encoded.embedding, people.repeat_interleave(views))
@@ -196,9 +202,9 @@ class MetricPoseModel(BaseModel):
             )
         if not any(name.startswith("loss") for name in losses):
             raise ValueError(
-                "There is nothing to train: pose_loss, metric_loss, distance_loss, spread_loss and "
-                "identity of the model are None, and the consensus of views is None or has not "
-                "begun (`start`). Give one of them."
+                "There is nothing to train: pose_loss, metric_loss, distance_loss, spread_loss, "
+                "articulation and identity of the model are None, and the consensus of views is "
+                "None or has not begun (`start`). Give one of them."
             )
         return losses
 

@@ -39,6 +39,8 @@ class NovelImageSynthesis(Objective):
         perceptual: Config of a loss between synthesised and real frames as features see them.
         appearance_cycle: Config of a loss between the looks of the synthesised image and those it
             was painted with.
+        articulation: Config of a loss of poses beyond the articulation limits, for a prior with
+            ``hard_limits=False``.
         adversary: Config of a game between predicted and unpaired poses. See
             :class:`~part_synth.models.losses.pose_adversary.UnpairedPoseAdversary` for its
             optimiser.
@@ -58,6 +60,7 @@ class NovelImageSynthesis(Objective):
         tie: dict | None = _config("ReadingTieLoss"),  # noqa: B008
         perceptual: dict | None = None,
         appearance_cycle: dict | None = None,
+        articulation: dict | None = None,
         adversary: dict | None = None,
         blur: float = 1.0,
         train_pose: bool = True,
@@ -77,6 +80,7 @@ class NovelImageSynthesis(Objective):
         self.tie = build(tie)
         self.perceptual = build(perceptual)
         self.appearance_cycle = build(appearance_cycle)
+        self.articulation = build(articulation)
         self.adversary = build(adversary)
         self.blur = blur
         self.train_pose = train_pose
@@ -103,6 +107,8 @@ class NovelImageSynthesis(Objective):
         if self.tie is not None:
             depths = decoded["joints_cam"][..., 2]
             losses["loss_tie"] = self.tie(encoding, decoded["points"], depths)
+        if self.articulation is not None:
+            losses["loss_articulation"] = self.articulation(decoded["joints_body"])
         if self.adversary is not None:
             unpaired = model.draw_unpaired_poses(len(images))
             losses.update(self.adversary(decoded["joints_body"], unpaired))

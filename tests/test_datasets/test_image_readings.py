@@ -1,0 +1,237 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from part_synth.datasets import MultiViewDataset
+from part_synth.datasets.frame_source import read_frames
+from part_synth.datasets.image_readings import agree_over_views, read_images
+from part_synth.evaluation.functional import p_mpjpe
+
+
+@pytest.fixture(scope="module")
+def index(h36m_root):
+    return read_frames(h36m_root, "h36m", split="train")
+
+
+@pytest.fixture(scope="module")
+def instants(index):
+    return index.group_by("subject", "clip", "frame")
+
+
+class Reader(torch.nn.Module):
+    """Knows what to answer for every frame, by the place and side of its crop."""
+
+    def __init__(self, index, joints, keypoints, background=False):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        crop = {"size": 16, "padding": 0.8}
+        self.cfg = ConfigDict(test_dataloader=ConfigDict(dataset=ConfigDict(crop=crop)))
+        self.encoder = SimpleNamespace(use_background=background)
+        self.answers = {
+            path: (pose, points)
+            for path, pose, points in zip(
+                (str(index.image_path(i)) for i in range(len(index))),
+                joints,
+                keypoints,
+                strict=True,
+            )
+        }
+        self.seen = []
+
+    def test_step(self, batch):
+        self.seen.append(batch)
+        for sample in batch["data_samples"]:
+            pose, points = self.answers[sample.metainfo["img_path"]]
+            sample.pred_instances = InstanceData(keypoints=pose[None], keypoints_2d=points[None])
+        return batch["data_samples"]
+
+
+def true_poses(index):
+    return index.joints - index.joints[:, :1]
+
+
+def noisy(index, seed=0, size=0.05):
+    """Poses with errors of every view's own, and with views that are turned the wrong way."""
+    rng = np.random.default_rng(seed)
+    joints = true_poses(index) + size * rng.standard_normal((len(index), 17, 3))
+    keypoints = index.keypoints + 4 * rng.standard_normal((len(index), 17, 2))
+    return (joints - joints[:, :1]).astype(np.float32), keypoints.astype(np.float32)
+
+
+def errors(poses, index):
+    return p_mpjpe(torch.as_tensor(poses), torch.as_tensor(true_poses(index)), reduction="none")
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_every_frame_gets_its_own_reading_and_no_label_is_shown(index, background):
+    poses, points = noisy(index)
+    model = Reader(index, poses + 3.0, points, background)
+    chosen = np.arange(1, len(index), 2)
+    joints, keypoints = read_images(index, chosen, model)
+    np.testing.assert_allclose(joints[chosen], poses[chosen], atol=1e-5)
+    np.testing.assert_array_equal(keypoints[chosen], points[chosen])
+    rest = np.setdiff1d(np.arange(len(index)), chosen)
+    assert np.isnan(joints[rest]).all() and np.isnan(keypoints[rest]).all()
+    for batch in model.seen:
+        assert batch["inputs"]["image"].shape[1:] == (1, 3, 16, 16)
+        assert ("background" in batch["inputs"]) == background
+        for sample in batch["data_samples"]:
+            assert "gt_instances" not in sample and "gt_fields" not in sample
+            assert "camera_param" not in sample.metainfo
+
+
+def test_the_model_of_the_package_reads_frames(index):
+    joints, keypoints = read_images(index, np.arange(4), "part_synth_synthetic")
+    assert np.isfinite(joints[:4]).all() and np.isfinite(keypoints[:4]).all()
+    assert np.abs(joints[:4, 0]).max() == 0
+    # It was trained on other looks: here only the place in the picture must be about right.
+    side = index.box[:4, 2, None, None]
+    assert (np.abs(keypoints[:4] - index.box[:4, None, :2]) < side).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("part_synth", "part_synth_synthetic.*got 'part_synth'"),
+        ("lifter", "part_synth_synthetic.*got 'lifter'"),
+        (("config.py",), r"\(config, checkpoint\)"),
+        (3, "got 3"),
+    ],
+)
+def test_wrong_models_are_named(index, source, said):
+    with pytest.raises(ValueError, match=said):
+        read_images(index, np.arange(2), source)
+
+
+# ---- agreement ----------------------------------------------------------------------------------
+
+
+def test_what_views_agree_on_is_nearer_to_the_truth(index, instants):
+    joints, keypoints = noisy(index)
+    agreed, points = agree_over_views(index, instants, joints, keypoints)
+    assert errors(agreed, index).mean() < 0.85 * errors(joints, index).mean()
+    # Also in the camera's frame and in the image.
+    true = true_poses(index)
+    assert (
+        np.linalg.norm(agreed - true, axis=-1).mean()
+        < np.linalg.norm(joints - true, axis=-1).mean()
+    )
+    before, after = (
+        np.linalg.norm(p - index.keypoints, axis=-1).mean() for p in (keypoints, points)
+    )
+    assert after < before
+    for group in range(len(instants)):
+        views = torch.from_numpy(agreed[instants[group]])
+        assert p_mpjpe(views, views[:1].expand_as(views)) < 0.01
+
+
+def test_consistent_readings_stay_as_they_are(index, instants):
+    agreed, _ = agree_over_views(index, instants, true_poses(index), index.keypoints)
+    np.testing.assert_allclose(agreed, true_poses(index), atol=2e-4)
+
+
+@pytest.mark.parametrize("scope", ["person", "clip"])
+def test_a_view_that_reads_the_orientation_wrong_is_corrected_by_its_other_frames(
+    index, instants, scope
+):
+    joints = true_poses(index)
+    wrong = int(instants[3][0])
+    turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], dtype=np.float32)
+    joints[wrong] = joints[wrong] @ turn
+    agreed, _ = agree_over_views(index, instants, joints, index.keypoints, scope)
+    off = np.linalg.norm(agreed[wrong] - true_poses(index)[wrong], axis=-1).mean()
+    assert off < 0.65 * np.linalg.norm(joints[wrong] - true_poses(index)[wrong], axis=-1).mean()
+
+
+def test_instants_that_were_not_read_in_all_views_stay(index, instants):
+    joints, keypoints = noisy(index)
+    gone = int(instants[2][1])
+    joints[gone] = np.nan
+    agreed, points = agree_over_views(index, instants, joints, keypoints)
+    np.testing.assert_array_equal(agreed[instants[2]], joints[instants[2]])
+    np.testing.assert_array_equal(points[instants[2]], keypoints[instants[2]])
+    assert not np.allclose(agreed[instants[4]], joints[instants[4]])
+    # Given arrays are not changed.
+    assert np.isnan(joints[gone]).all()
+
+
+def test_instants_of_fewer_cameras(index, instants):
+    """Instants that some cameras missed are agreed on among the others."""
+    lost = instants[1][-1]
+    few = index.select(np.arange(len(index)) != lost)
+    groups = few.group_by("subject", "clip", "frame")
+    joints, keypoints = noisy(few)
+    agreed, _ = agree_over_views(few, groups, joints, keypoints)
+    assert np.isfinite(agreed).all()
+    assert errors(agreed, few).mean() < errors(joints, few).mean()
+
+
+def test_wrong_scope(index, instants):
+    with pytest.raises(ValueError, match="'person' or 'clip', got 'room'"):
+        agree_over_views(index, instants, *noisy(index), camera_scope="room")
+
+
+# ---- data set -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("agree", [False, True])
+def test_unlabelled_instants_get_readings_and_nothing_of_the_truth(
+    h36m_root, index, instants, agree
+):
+    joints, keypoints = noisy(index, size=0.2)
+    dataset = MultiViewDataset(
+        h36m_root,
+        split="train",
+        labelled=dict(subjects=["S1"]),
+        pseudo_labels=dict(image_model=Reader(index, joints, keypoints), agree=agree, weight=0.4),
+        crop=dict(size=16),
+    )
+    if agree:
+        joints, keypoints = agree_over_views(index, instants, joints, keypoints)
+    labelled = dataset.instants["labelled"]
+    assert 0 < labelled.sum() < len(labelled)
+    for i in range(0, len(dataset), 3):
+        info = dataset.get_data_info(i)
+        frames = info["frame_ids"]
+        if labelled[i]:
+            np.testing.assert_array_equal(info["joints"], index.joints[frames])
+            continue
+        np.testing.assert_allclose(info["joints"], joints[frames], atol=1e-6)
+        np.testing.assert_allclose(info["keypoints"], keypoints[frames], atol=1e-3)
+        assert np.allclose(info["joints_visible"], 0.4) and (info["keypoints_visible"] == 1).all()
+        gt = dataset[i]["data_samples"].gt_instances
+        assert np.isfinite(gt.crop_keypoints).all()
+
+
+def test_only_instants_in_use_are_read(h36m_root, index):
+    model = Reader(index, *noisy(index))
+    dataset = MultiViewDataset(
+        h36m_root,
+        split="train",
+        frame_step=3,
+        labelled=dict(fraction=0.0),
+        pseudo_labels=dict(image_model=model),
+        crop=dict(size=16),
+    )
+    read = sum(len(batch["data_samples"]) for batch in model.seen)
+    views = len(dataset.get_data_info(0)["frame_ids"])
+    assert read == views * len(dataset) < len(index)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (dict(lifter=("a.py", "b.pth"), image_model="part_synth_synthetic"), "not both"),
+        (dict(image_model="part_synth_synthetic", camera_scope="day"), "camera_scope.*'day'"),
+        (dict(image_modl="part_synth_synthetic"), "image_model"),
+    ],
+)
+def test_wrong_options(h36m_root, options, said):
+    with pytest.raises(ValueError, match=said):
+        MultiViewDataset(h36m_root, split="train", pseudo_labels=options)
