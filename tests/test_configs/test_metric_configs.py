@@ -12,6 +12,8 @@ CONFIGS = [
     "metric_synthetic",
     "metric_synthetic_supervised",
     "metric_synthetic_lifted",
+    "metric_synthetic_joined",
+    "ablations/metric_joined_supervised",
     "metric_h36m",
     "metric_3dhp",
 ]
@@ -57,9 +59,9 @@ def options(config, data, epochs=1):
         "test_evaluator.0.reference_poses=" + str(data["poses"]),
         f"train_cfg.max_epochs={epochs}",
     ]
-    if config == "metric_synthetic_supervised":
+    if config.endswith("supervised"):
         chosen.append("train_dataloader.batch_sampler.labelled=4")
-    if "synthetic" in config:
+    if "synthetic" in config or "joined" in config:
         chosen += [f"{s}_dataloader.dataset.synthetic=None" for s in splits]
         chosen += [f"{s}_dataloader.dataset.crop.cache=None" for s in splits]
         chosen += ["val_dataloader.dataset.frame_step=1", "test_evaluator.1.topk=(1,5)"]
