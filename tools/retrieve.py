@@ -49,6 +49,7 @@ def main() -> None:
         raise ConfigError(f"--out must end with {', '.join(_ENDINGS)}, got {args.out}.")
     if Path(args.out).is_dir() or any(p.is_file() for p in Path(args.out).parents):
         raise ConfigError(f"--out {args.out} can't be written: it is a folder, or below a file.")
+    _check_overwrites(args.out, args.image, args.gallery, args.background)
     image = read_picture(args.image)
     background = None if args.background is None else read_picture(args.background)
     gallery = PoseGallery.load(args.gallery)
@@ -70,6 +71,16 @@ def main() -> None:
             f"{gallery.img_path[row]}"
         )
     console.print(f"{len(found.indices)} of {len(gallery)} frames -> {args.out}")
+
+
+def _check_overwrites(out: str, *read: str | None) -> None:
+    """Refuse to write over a file that is read, whatever it is called."""
+    for file in read:
+        if file and Path(out).is_file() and Path(file).is_file() and Path(out).samefile(file):
+            raise ConfigError(
+                f"--out {out} would overwrite {file}, which is read here. Name another file for "
+                "the sheet."
+            )
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ def train(config, data, work, monkeypatch, *arguments, epochs=2):
     "config",
     [
         "part_synth_synthetic",
+        "part_synth_synthetic_96px",
         "part_synth_synthetic_supervised",
         "part_synth_h36m",
         "part_synth_3dhp",

@@ -69,3 +69,22 @@ def test_shares_out_of_range(fraction):
 def test_people_who_are_not_there():
     with pytest.raises(ValueError, match=r"No person named S7, S8.*S1, S5, S6.*labelled.subjects"):
         choose_labelled(PEOPLE, ["S8", "S1", "S7"])
+
+
+def test_only_instants_that_have_labels_are_drawn():
+    available = np.arange(len(PEOPLE)) % 3 == 0
+    for fraction in (0.1, 0.5, 1.0):
+        chosen = choose_labelled(PEOPLE, ["S1", "S6"], fraction, seed=2, available=available)
+        pool = available & np.isin(PEOPLE, ["S1", "S6"])
+        assert not chosen[~pool].any()
+        assert chosen.sum() == round(fraction * pool.sum())
+    nothing = np.zeros(len(PEOPLE), dtype=bool)
+    assert not choose_labelled(PEOPLE, None, 0.5, available=nothing).any()
+    everything = choose_labelled(PEOPLE, None, 0.1, seed=1, available=~nothing)
+    assert (everything == choose_labelled(PEOPLE, None, 0.1, seed=1)).all()
+
+
+@pytest.mark.parametrize("wrong", [1, 2.5, True])
+def test_people_that_are_no_names(wrong):
+    with pytest.raises(ValueError, match=r"`labelled.subjects` must be a list of .*names"):
+        choose_labelled(PEOPLE, wrong)

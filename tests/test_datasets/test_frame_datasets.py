@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from mmengine.dataset import ConcatDataset
 from mmpose.datasets.datasets import Human36mDataset
 from mmpose.registry import DATASETS
 from part_synth.datasets import LAYOUTS, PoseFrameDataset, person_crop_pipeline
+from part_synth.datasets.validation import validate_data_set
 from part_synth.geometry import H36M17, PART_FLIP_INDICES, project, world_to_camera
 
 
@@ -221,3 +224,21 @@ def test_a_sample_is_never_replaced(h36m_root):
     data = PoseFrameDataset(h36m_root, split="train", pipeline=[lambda results: None])
     with pytest.raises(ValueError, match="must return a sample or raise"):
         data[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("scale", 0.0), ("scale", -1.0), ("scale", np.nan), ("center", np.inf)]
+)
+def test_boxes_that_cut_nothing_out_are_refused(h36m_copy, name, value):
+    path = h36m_copy / "annotation_body3d" / "train.npz"
+    arrays = dict(np.load(path))
+    arrays[name][[3, 8]] = value
+    np.savez(path, **arrays)
+    data = PoseFrameDataset(h36m_copy, split="train", lazy_init=True)
+    first = re.escape(str(arrays["imgname"][3]))
+    message = rf"h36m: 2 of \d+ frames have no box .* first is {first} with .*validate\.py"
+    with pytest.raises(ValueError, match=message):
+        data.full_init()
+    # What is not used is not looked at; validate.py still reads the file and lists the frames.
+    findings, _ = validate_data_set(h36m_copy)
+    assert any(name in finding.message for finding in findings)

@@ -109,6 +109,27 @@ def test_wrong_models_are_named(index, source, said):
         read_images(index, np.arange(2), source)
 
 
+def test_a_model_without_2d_joints_is_refused(index):
+    class Blind(Reader):
+        def test_step(self, batch):
+            samples = super().test_step(batch)
+            for sample in samples:
+                del sample.pred_instances.keypoints_2d
+            return samples
+
+    with pytest.raises(ValueError, match=r"`image_model` must read 2D joints.* Blind does not"):
+        read_images(index, np.arange(2), Blind(index, *noisy(index)))
+
+
+def test_the_log_says_that_pictures_are_read(index, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        "part_synth.datasets.image_readings.print_log", lambda text, **_: said.append(text)
+    )
+    read_images(index, np.arange(5), Reader(index, *noisy(index)))
+    assert "Reader reads 5 frames for pseudo-labels, on cpu" in said[0]
+
+
 # ---- agreement ----------------------------------------------------------------------------------
 
 

@@ -310,3 +310,65 @@ def test_the_log_says_how_many_labels_are_left(root, monkeypatch):
     monkeypatch.setattr(multi_view, "print_log", lambda text, **_: said.append(text))
     views(root, labelled={"subjects": "S1", "fraction": 0.5})
     assert "8 of 32 instants keep their labels, of 1 people" in said[0]
+
+
+# ---- instants without labels --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory):
+    """S1's frames from 5 on have no 3D joint, in each of the ways to say so; S5's have all."""
+    folder = tmp_path_factory.mktemp("sparse")
+    root = make_tiny_h36m(folder, subjects=("S1", "S5"), cameras=("a", "b"), frames=8, size=32)
+    path = root / "annotation_body3d" / "train.npz"
+    rows = dict(np.load(path))
+    frame = np.array([int(name[-10:-4]) for name in rows["imgname"]])
+    mine = np.array([name.startswith("S1") for name in rows["imgname"]])
+    joints = rows["S"]
+    joints[..., 3] = 1
+    joints[mine & (frame == 5), :, :3] = np.nan
+    joints[mine & (frame == 6), :, 3] = 0
+    joints[mine & (frame == 7), :, 3] = np.nan
+    joints[mine & (frame == 8)] = np.nan
+    # Some labels are labels; a visibility of NaN counts as 0.
+    joints[mine & (frame == 1), 3, 3] = np.nan
+    joints[mine & (frame == 2) & (np.arange(len(frame)) % 2 == 0), :] = 0
+    np.savez(path, **rows)
+    return root
+
+
+@pytest.mark.parametrize("labelled", [None, {"subjects": ["S1"]}, {"fraction": 0.5}])
+def test_instants_without_labels_are_not_labelled(sparse, monkeypatch, labelled):
+    from part_synth.datasets import multi_view
+
+    said = []
+    monkeypatch.setattr(multi_view, "print_log", lambda text, **_: said.append(text))
+    data = views(sparse, labelled=labelled)
+    known = data.instants
+    number = np.array([int(data.get_data_info(i)["frame"][0]) for i in range(len(data))])
+    has = (known["subject"] == "S5") | (number < 5)
+    # Two clips: S1 has 8 instants with labels and 8 without, S5 has 16.
+    wanted = {"None": 24, "{'subjects': ['S1']}": 8, "{'fraction': 0.5}": 12}[str(labelled)]
+    assert known["labelled"].sum() == wanted
+    assert not known["labelled"][~has].any()
+    assert f"{wanted} of 32 instants keep their labels" in said[-1]
+    assert "8 instants that are to be labelled have no 3D joint and count as unl" in said[-1]
+    only = views(sparse, labelled=labelled, only_labelled=True)
+    assert len(only) == wanted
+    for i in range(len(data)):
+        visible = data.get_data_info(i)["joints_visible"]
+        assert np.isfinite(visible).all() and (known["labelled"][i] or not visible.any())
+
+
+def test_instants_without_labels_get_pseudo_labels(sparse):
+    data = views(sparse, pseudo_labels={"weight": 0.25})
+    labelled = data.instants["labelled"]
+    assert (~labelled).sum() == 8
+    for i in np.flatnonzero(~labelled).tolist():
+        info = data.get_data_info(i)
+        assert np.isfinite(info["joints"]).all() and (info["joints_visible"] == 0.25).all()
+
+
+def test_people_by_number(sparse):
+    with pytest.raises(ValueError, match=r"`labelled\.subjects` must be a list.*got 1"):
+        views(sparse, labelled={"subjects": 1})

@@ -5,7 +5,7 @@ import pytest
 import torch
 from part_synth.datasets import MultiViewDataset
 from part_synth.datasets.frame_source import read_frames
-from part_synth.datasets.pseudo_labels import lift_frames
+from part_synth.datasets.pseudo_labels import checked_options, lift_frames
 from part_synth.evaluation.functional import p_mpjpe
 from part_synth.models import LiftingModel
 
@@ -118,3 +118,52 @@ def test_a_frame_that_lacks_a_joint_is_hidden_and_its_other_views_are_not(h36m_r
 def test_bad_weight(h36m_root):
     with pytest.raises(ValueError, match=r"weight.*\(0, 1\]"):
         MultiViewDataset(h36m_root, split="train", pseudo_labels=dict(weight=0.0))
+
+
+@pytest.mark.parametrize("hidden", [0.0, np.nan])
+def test_joints_that_are_not_visible_are_missing(index, monkeypatch, hidden):
+    told = []
+    monkeypatch.setattr(
+        "part_synth.datasets.pseudo_labels.print_log", lambda text, **_: told.append(text)
+    )
+    keypoints, visible = index.keypoints.copy(), index.keypoints_visible.copy()
+    # As detectors and annotation tools write what they did not find.
+    keypoints[4, 13] = 0
+    visible[4, 13] = hidden
+    poses = lift_frames(replace(index, keypoints=keypoints, keypoints_visible=visible))
+    assert np.isnan(poses).any((1, 2)).nonzero()[0].tolist() == [4]
+    assert f"1 of {len(index)} frames lack 2D joints and get no pseudo-label." in told[0]
+
+
+def test_detected_joints_are_visible(h36m_copy):
+    """Annotations without 2D joints, and a file of detected ones."""
+    path = h36m_copy / "annotation_body3d" / "train.npz"
+    arrays = dict(np.load(path))
+    points = arrays["part"][..., :2].copy()
+    points[5, 2] = np.nan
+    np.save(h36m_copy / "detected.npy", points)
+    np.savez(path, **{**arrays, "part": np.zeros_like(arrays["part"])})
+    detected = read_frames(h36m_copy, "h36m", split="train", keypoint_file="detected.npy")
+    assert np.isnan(lift_frames(detected)).any((1, 2)).nonzero()[0].tolist() == [5]
+    with pytest.raises(ValueError, match=r"None of the .*visibility of 0 counts as missing"):
+        lift_frames(read_frames(h36m_copy, "h36m", split="train"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (dict(agree="yes"), "`agree`.*True or False, got 'yes'"),
+        (dict(agree=1), "`agree`.*True or False, got 1"),
+        (dict(weight=True), r"`weight`.*\(0, 1\], got True"),
+        (dict(camera_scope="clip"), "camera_scope='clip'.*only `agree=True` reads"),
+        (dict(camera_scope="room", agree=True), "'person' or 'clip', got 'room'"),
+    ],
+)
+def test_wrong_options(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        checked_options(wrong)
+
+
+def test_good_options():
+    options = checked_options(dict(camera_scope="clip", agree=True, weight=1))
+    assert options == dict(lifter=None, image_model=None, weight=1, agree=True, camera_scope="clip")

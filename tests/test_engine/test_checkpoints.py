@@ -10,6 +10,7 @@ from part_synth.engine import (
     check_checkpoint_file,
     find_resumable_checkpoint,
 )
+from part_synth.engine.checkpoint_guard import check_weights
 from tiny_runs import TINY_CONFIG, losses, run, tiny_config
 
 
@@ -122,3 +123,60 @@ def test_guard_lets_a_part_of_a_model_pass(tmp_path):
     runner = runner_with(tmp_path, encoder, 0.5)
     runner.load_or_resume()
     assert torch.equal(runner.model.encoder[0].bias, encoder["module.encoder.0.bias"])
+
+
+def test_mere_weights_are_loaded_beside_averaged_ones(tmp_path):
+    """As published: half precision and no `state_dict`, which mmengine's EMAHook insists on."""
+    weights = {
+        k: v.half() + 1 if v.is_floating_point() else v
+        for k, v in tiny_project.TinyModel().state_dict().items()
+    }
+    path = tmp_path / "weights.pth"
+    torch.save(weights, path)
+    hooks = [dict(type="EMAHook"), dict(type="part_synth.CheckpointGuardHook", min_matched=1.0)]
+    cfg = tiny_config(
+        work_dir=str(tmp_path),
+        load_from=str(path),
+        experiment_name=str(tmp_path),
+        custom_hooks=hooks,
+    )
+    runner = Runner.from_cfg(cfg)
+    average = next(hook for hook in runner.hooks if type(hook).__name__ == "EMAHook")
+    average.before_run(runner)
+    runner.load_or_resume()
+    for model in (runner.model, average.ema_model.module):
+        assert torch.equal(model.decoder.weight, weights["decoder.weight"].float())
+
+
+class Predictor(torch.nn.Module):
+    """Parts with the names that models here have."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Linear(2, 2)
+        self.head = torch.nn.ModuleDict(
+            {"pose": torch.nn.Linear(2, 2), "loss_module": torch.nn.Linear(2, 2)}
+        )
+        self.objectives = torch.nn.ModuleDict({"cycle": torch.nn.Linear(2, 2)})
+        self.objective = torch.nn.Linear(2, 2)
+        self.pose_loss = torch.nn.Linear(2, 2)
+        self.identity = torch.nn.Linear(2, 2)
+
+
+def test_prediction_needs_all_but_objectives_and_losses():
+    model = Predictor()
+    needed = ("encoder.", "head.pose.")
+    weights = {k: v for k, v in model.state_dict().items() if k.startswith(needed)}
+    assert len(weights) == 4
+    check_weights(model, weights, 1.0, prediction_only=True)
+    # Of another number of people; nothing reads it.
+    check_weights(model, weights | {"identity.weight": torch.zeros(5, 2)}, 1.0, True)
+    with pytest.raises(ValueError, match="10 of the 14 parameters"):
+        check_weights(model, weights, 1.0)
+    del weights["head.pose.bias"]
+    message = (
+        r"1 of the 4 parameters of Predictor that prediction needs .*\(head\.pose\.bias\)\. "
+        "Use the config it was trained with"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_weights(model, weights, 1.0, prediction_only=True)

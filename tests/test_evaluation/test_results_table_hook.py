@@ -171,6 +171,15 @@ def test_best_is_reported_and_not_the_last(make_runner, tmp_path):
     assert results["p_mpjpe_mm"] < results["untrained/p_mpjpe_mm"]
 
 
+@pytest.mark.parametrize("loads", [False, True])
+def test_a_network_that_loads_weights_is_not_called_untrained(make_runner, tmp_path, loads):
+    start = {"type": "Pretrained", "checkpoint": "part_synth://lifter"} if loads else None
+    cfg = Config({"load_from": None, "model": {"parts": [{"type": "A", "init_cfg": start}]}})
+    make_runner("start", epochs=1, cfg=cfg).train()
+    page = (tmp_path / "start" / "results.md").read_text()
+    assert ("before training" in page, "untrained network" in page) == (loads, not loads)
+
+
 def test_last_checkpoint_without_a_best_one(make_runner, tmp_path):
     make_runner("last", epochs=2, checkpoint={"type": "CheckpointHook", "interval": 1}).train()
     page = (tmp_path / "last" / "results.md").read_text()

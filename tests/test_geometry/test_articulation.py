@@ -260,3 +260,9 @@ def test_wrong_arguments_are_named(limits):
             ValueError, match=r"directions must have shape \(\*, 16, 3\), got \(17, 3\)"
         ):
             function(torch.zeros(17, 3))
+
+
+@pytest.mark.parametrize("margin", ["a", None, True, [10.0]])
+def test_a_margin_that_is_no_number(margin):
+    with pytest.raises(ValueError, match="margin must be between 0 and 60 degrees, got"):
+        ArticulationLimits(margin)

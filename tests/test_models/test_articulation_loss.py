@@ -90,3 +90,9 @@ def test_synthesis_trains_with_it(model, batch):
     assert float(loss) > 0
     (gradient,) = torch.autograd.grad(loss, model.encoder.code_head.weight)
     assert gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("margin", ["a", None])
+def test_a_margin_that_is_no_number(margin):
+    with pytest.raises(ValueError, match="margin must be between 0 and 60 degrees, got"):
+        ArticulationLimitLoss(margin=margin)

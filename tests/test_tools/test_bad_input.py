@@ -133,6 +133,13 @@ TEST = [
         "another model: 1 of the 8 parameters of TinyModel",
     ),
     (
+        "checkpoint that lacks a part of the model",
+        [TINY, "{tmp}/most.pth"],
+        [],
+        r"2 of the 8 parameters of TinyModel that prediction needs .*decoder\.weight, decoder\.bias"
+        r"\)\. Use the config it was trained with",
+    ),
+    (
         "checkpoint of another model, data not yet made",
         [TINY, "{tmp}/other.pth"],
         ["test_dataloader.dataset.type=NotMade"],
@@ -164,6 +171,8 @@ def folder(tmp_path, monkeypatch):
     torch.save({"meta": {}, "state_dict": state}, tmp_path / "best.pth")
     misfit = {"encoder.0.weight": state["encoder.0.weight"][:1]}
     torch.save({"state_dict": state | misfit}, tmp_path / "one_other_shape.pth")
+    most = {name: value for name, value in state.items() if not name.startswith("decoder")}
+    torch.save({"state_dict": most}, tmp_path / "most.pth")
     torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, tmp_path / "other.pth")
     (tmp_path / "half.pth").write_bytes(good.read_bytes()[:1000])
     (tmp_path / "empty.pth").touch()

@@ -261,3 +261,31 @@ def check_told(capfd, message):
     assert told.startswith("error: ") or "\nerror: " in told
     assert re.search(message, told), told
     assert "Traceback (most recent call last)" not in told
+
+
+@pytest.mark.parametrize("read", ["query", "gallery", "background"])
+def test_nothing_that_is_read_is_overwritten(folder, tmp_path, monkeypatch, capfd, read):
+    files = {"query": tmp_path / "query.png", "background": tmp_path / "empty.png"}
+    for file in files.values():
+        cv2.imwrite(str(file), cv2.imread(str(first_frame(folder))))
+    # A gallery is found by its content, whatever its name.
+    files["gallery"] = tmp_path / "gallery.png"
+    files["gallery"].write_bytes((folder / "gallery.npz").read_bytes())
+    before = files[read].read_bytes()
+    (tmp_path / "link.png").symlink_to(files[read])
+    for out in (files[read], tmp_path / "link.png"):
+        status = run(
+            "retrieve",
+            folder,
+            monkeypatch,
+            files["query"],
+            "--gallery",
+            files["gallery"],
+            "--background",
+            files["background"],
+            "--out",
+            out,
+        )
+        assert status == 2
+        check_told(capfd, f"--out .*would overwrite .*{files[read].name}, which is read here")
+        assert files[read].read_bytes() == before

@@ -137,7 +137,8 @@ def test_config(args: Namespace) -> Config:
         )
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    _add_guard(cfg, min_matched=0.5)
+    # Half a network gives a table of metrics too.
+    _add_guard(cfg, min_matched=1.0, prediction_only=True)
     if (args.show and not args.badcase) or args.show_dir is not None:
         _set_visualization(cfg, args, show=args.show and not args.badcase)
     if args.badcase:
@@ -302,11 +303,11 @@ def _set_dump(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, {"type": "DumpResults", "out_file_path": path}]
 
 
-def _add_guard(cfg: Config, min_matched: float) -> None:
+def _add_guard(cfg: Config, **options) -> None:
     """Add the checkpoint guard, unless the config sets its own."""
     hooks = list(cfg.get("custom_hooks") or [])
     if not any(hook.get("type") == "part_synth.CheckpointGuardHook" for hook in hooks):
-        hooks.append({"type": "part_synth.CheckpointGuardHook", "min_matched": min_matched})
+        hooks.append({"type": "part_synth.CheckpointGuardHook", **options})
     cfg.custom_hooks = hooks
 
 

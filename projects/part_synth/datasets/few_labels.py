@@ -6,12 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from part_synth.datasets.frame_index import FrameIndex
+from part_synth.datasets.frame_tables import FrameGroups
+
+
+def have_labels(index: FrameIndex, instants: FrameGroups) -> np.ndarray:
+    """Which instants have 3D labels: a visible joint that is a number, in a frame of theirs.
+
+    Args:
+        index: The frames; a visibility of NaN counts as 0.
+        instants: G groups of frames, none empty.
+
+    Returns:
+        (G,) bool.
+    """
+    joints = np.isfinite(index.joints).all(-1) & (index.joints_visible > 0)
+    return np.logical_or.reduceat(joints.any(1)[instants.order], instants.offsets[:-1])
+
 
 def choose_labelled(
     subjects: np.ndarray,
     keep_subjects: Sequence[str] | None = None,
     fraction: float = 1.0,
     seed: int = 0,
+    available: np.ndarray | None = None,
 ) -> np.ndarray:
     """Choose the instants that keep their labels.
 
@@ -24,12 +42,15 @@ def choose_labelled(
         fraction: Share of these people's instants that keep their labels, in [0, 1]; above 0 at
             least one instant is kept.
         seed: Seed of the draw.
+        available: (N,) bool, the instants that have labels; only they are drawn from, and the
+            fraction is of them. None = all.
 
     Returns:
         (N,) bool.
 
     Raises:
-        ValueError: If the fraction is out of range, or a person is not in the data set.
+        ValueError: If the fraction is out of range, ``keep_subjects`` are no names, or a person
+            is not in the data set.
     """
     if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
         raise ValueError(f"`fraction` of labelled frames must be in [0, 1], got {fraction!r}.")
@@ -43,7 +64,8 @@ def choose_labelled(
             f"No person named {', '.join(missing)} to take labels from; the split has "
             f"{', '.join(present.tolist())}. Change `labelled.subjects`."
         )
-    candidates = np.flatnonzero(np.isin(subjects, wanted))
+    named = np.isin(subjects, wanted)
+    candidates = np.flatnonzero(named if available is None else named & available)
     if fraction == 0 or len(candidates) == 0:
         return np.zeros(len(subjects), dtype=bool)
     # Every person's instants in random order; the rank within the person, as a share of the
@@ -60,4 +82,11 @@ def choose_labelled(
 
 
 def _as_list(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else [str(name) for name in names]
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Sequence | np.ndarray | set):
+        raise ValueError(
+            "`labelled.subjects` must be a list of people's names, such as ['S1', 'S5'], or None "
+            f"for all; got {names!r}."
+        )
+    return [str(name) for name in names]

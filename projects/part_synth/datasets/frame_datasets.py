@@ -128,6 +128,10 @@ class FrameDataset(BaseDataset):
 
     def _read_index(self) -> FrameIndex:
         index = read_frames(self.data_root, self.layout, self.synthetic, **self.layout_options)
+        index.check_boxes()
+        # A visibility that is no number is none: it is a weight of losses.
+        for name in ("joints_visible", "keypoints_visible"):
+            setattr(index, name, np.nan_to_num(getattr(index, name), nan=0.0))
         if self.camera_offsets:
             shift_cameras(index, self.camera_offsets)
         print_log(

@@ -240,3 +240,24 @@ class FrameIndex:
                 f"example {missing[0]}. Put the images below {self.image_dir} as the annotation "
                 "file names them, or point `image_dir` at them."
             )
+
+    def check_boxes(self) -> None:
+        """Look for boxes by which no person can be cut out.
+
+        ``from_disk`` does not: ``tools/dataset_converters/validate.py`` reads them too, to list
+        them.
+
+        Raises:
+            ValueError: If a box is not finite, or has no size.
+        """
+        good = np.isfinite(self.center).all(1) & np.isfinite(self.scale) & (self.scale > 0)
+        if good.all():
+            return
+        first = int(np.argmin(good))
+        raise ValueError(
+            f"{self.root}: {(~good).sum()} of {len(self)} frames have no box of the person: "
+            "`center` and `scale` must be finite and `scale` above 0. The first is "
+            f"{self.image_names[first].decode()} with center {self.center[first].tolist()} and "
+            f"scale {self.scale[first]:g}. `python tools/dataset_converters/validate.py "
+            f"{self.root}` lists them; mend the annotation file, or leave these frames out of it."
+        )

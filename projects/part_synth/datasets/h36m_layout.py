@@ -169,7 +169,10 @@ class Human36mFrames(FrameIndex):
             path = root / ann_file
         arrays = read_annotations(path, require_labels)
         if keypoint_file is not None:
-            arrays["part"][..., :2] = read_detections(root / keypoint_file, len(arrays["part"]))
+            detected = read_detections(root / keypoint_file, len(arrays["part"]))
+            arrays["part"][..., :2] = detected
+            # Visibility was of the annotated ones.
+            arrays["part"][..., 2] = np.isfinite(detected).all(-1)
         clips = _read_clips(root / "clips.json")
         stems, sequence_id, frame = split_image_names(arrays["imgname"])
         parsed = [parse_h36m_stem(stem) for stem in stems]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -74,6 +75,11 @@ def read_images(
     loader = DataLoader(
         _CroppedFrames(index, frame_ids, crop), batch_size=_BATCH, collate_fn=collate
     )
+    print_log(
+        f"{index.root}: {type(model).__name__} reads {len(frame_ids)} frames for pseudo-labels, "
+        f"on {device}; this happens at every start.",
+        logger="current",
+    )
     count = index.keypoints.shape[1]
     joints = np.full((len(index), count, 3), np.nan, dtype=np.float32)
     keypoints = np.full((len(index), count, 2), np.nan, dtype=np.float32)
@@ -83,8 +89,14 @@ def read_images(
         with torch.autocast(device.type, torch.bfloat16):
             samples = model.test_step(batch)
         read = [sample.pred_instances for sample in samples]
+        if "keypoints_2d" not in read[0]:
+            raise ValueError(
+                f"`image_model` must read 2D joints as well as 3D ones; {type(model).__name__} "
+                "does not. Give a part_synth.PartSynth."
+            )
         joints[chosen] = np.concatenate([np.asarray(r.keypoints) for r in read])
         keypoints[chosen] = np.concatenate([np.asarray(r.keypoints_2d) for r in read])
+    print_log(f"{index.root}: {len(frame_ids)} frames were read.", logger="current")
     return joints - joints[:, :1], keypoints
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from mmengine.logging import print_log
 
-from part_synth.datasets.few_labels import choose_labelled
+from part_synth.datasets.few_labels import choose_labelled, have_labels
 from part_synth.datasets.frame_datasets import FrameDataset
 from part_synth.datasets.pseudo_labels import (
     PseudoLabels,
@@ -32,7 +32,8 @@ class MultiViewDataset(FrameDataset):
         labelled (dict | None): Arguments of :func:`~part_synth.datasets.few_labels.
             choose_labelled`: ``subjects``, ``fraction``, ``seed``. The labels of all other
             instants never leave the data set: joints and 2D joints become NaN, visibility 0,
-            calibration unknown, part labels are not read. None = all are labelled.
+            calibration unknown, part labels are not read. None = all that have labels. An
+            instant whose frames have no 3D joint (NaN, or visibility 0) is never labelled.
         only_labelled (bool): Leave the other instants out.
         pseudo_labels (dict | None): Give the other instants labels that a model makes. ``lifter``
             (None = the package's own, or (config, checkpoint)) makes them from their 2D joints,
@@ -106,23 +107,8 @@ class MultiViewDataset(FrameDataset):
     def _describe(self, first: np.ndarray) -> None:
         """Note what samplers and samples have to know of the instants that begin with frames."""
         subject = self.index.column("subject")[first]
-        if self.labelled is None:
-            labelled = np.ones(len(first), dtype=bool)
-        else:
-            options = dict(self.labelled)
-            people = options.pop("subjects", None)
-            unknown = sorted(set(options) - {"fraction", "seed"})
-            if unknown:
-                raise ValueError(
-                    f"`labelled` takes subjects, fraction and seed, got {', '.join(unknown)}."
-                )
-            labelled = choose_labelled(subject, people, **options)
-            print_log(
-                f"{type(self).__name__}: {labelled.sum()} of {len(labelled)} instants keep their "
-                f"labels, of {len(np.unique(subject[labelled]))} people.",
-                logger="current",
-                level=logging.INFO,
-            )
+        available = have_labels(self.index, self._instants)[self._starts]
+        labelled = self._choose_labelled(subject, available)
         self._described = {
             "subject": subject,
             "clip": self.index.column("clip")[first],
@@ -133,6 +119,31 @@ class MultiViewDataset(FrameDataset):
         if self.pseudo_labels is not None:
             kept = self._instants.select(self._starts)
             self._made = make_pseudo_labels(self.index, kept, self.pseudo_labels)
+
+    def _choose_labelled(self, subject: np.ndarray, available: np.ndarray) -> np.ndarray:
+        """Which of n instants keep their labels, of those that have any; the log says how many."""
+        options = dict(self.labelled or {})
+        people = options.pop("subjects", None)
+        unknown = sorted(set(options) - {"fraction", "seed"})
+        if unknown:
+            raise ValueError(
+                f"`labelled` takes subjects, fraction and seed, got {', '.join(unknown)}."
+            )
+        labelled = choose_labelled(subject, people, **options, available=available)
+        empty = choose_labelled(subject, people) & ~available
+        if self.labelled is None and not empty.any():
+            return labelled
+        said = (
+            f"{type(self).__name__}: {labelled.sum()} of {len(labelled)} instants keep their "
+            f"labels, of {len(np.unique(subject[labelled]))} people."
+        )
+        if empty.any():
+            said += (
+                f" {empty.sum()} instants that are to be labelled have no 3D joint and count as "
+                "unlabelled."
+            )
+        print_log(said, logger="current", level=logging.INFO)
+        return labelled
 
     @property
     def instants(self) -> dict[str, np.ndarray]:

@@ -51,16 +51,25 @@ def checked_options(options: Mapping) -> dict:
         )
     options = {**_OPTIONS, **options}
     weight = options["weight"]
-    if not isinstance(weight, int | float) or not 0 < weight <= 1:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
         raise ValueError(f"`weight` of the pseudo-labels must be in (0, 1], got {weight!r}.")
     if options["lifter"] is not None and options["image_model"] is not None:
         raise ValueError(
             "`pseudo_labels` takes a `lifter` of 2D joints or an `image_model`, not both."
         )
+    if not isinstance(options["agree"], bool):
+        raise ValueError(
+            f"`agree` of the pseudo-labels is True or False, got {options['agree']!r}."
+        )
     if options["camera_scope"] not in ("person", "clip"):
         raise ValueError(
             "`camera_scope` of the pseudo-labels is 'person' or 'clip', got "
             f"{options['camera_scope']!r}."
+        )
+    if options["camera_scope"] != _OPTIONS["camera_scope"] and not options["agree"]:
+        raise ValueError(
+            f"`camera_scope={options['camera_scope']!r}` of the pseudo-labels says for how long "
+            "cameras stand still, which only `agree=True` reads: set that, or leave it out."
         )
     return options
 
@@ -100,7 +109,8 @@ def lift_frames(
 
     Returns:
         np.ndarray: (N, 17, 3) float32, camera frame, root at the origin, metres for a person of
-        ordinary size; NaN for frames that lack a 2D joint, which the log counts.
+        ordinary size; NaN for frames that lack a 2D joint (NaN, or visibility 0), which the log
+        counts.
 
     Raises:
         ValueError: If the lifter needs clips, or no frame has all 2D joints.
@@ -113,12 +123,13 @@ def lift_frames(
             f"Pseudo-labels need a lifter of single frames, this one reads "
             f"{model.lifter.num_frames}; train one with part_synth.FrameLifter."
         )
-    whole = np.isfinite(index.keypoints).all((1, 2))
+    # A visibility of NaN is none.
+    whole = np.isfinite(index.keypoints).all((1, 2)) & (index.keypoints_visible > 0).all(1)
     if not whole.any():
         raise ValueError(
             f"None of the {len(index)} frames has all {index.keypoints.shape[1]} 2D joints, so "
-            "there is nothing to lift; fill them in the file of 2D joints, or leave pseudo_labels "
-            "out."
+            "there is nothing to lift (a visibility of 0 counts as missing); fill them in the file "
+            "of 2D joints, or leave pseudo_labels out."
         )
     if not whole.all():
         print_log(

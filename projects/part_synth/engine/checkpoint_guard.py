@@ -16,6 +16,11 @@ from .unwrap import unwrap
 # First byte of a pickle of protocol 2 or later: checkpoints older than torch 1.6.
 _PICKLE_MARK = b"\x80"
 _STEP = re.compile(r"^(?:epoch|iter)_(\d+)\.pth$")
+# Parameters that no prediction reads: published weights come without objectives, and losses and
+# their critics (of people: `identity`) may be of another run.
+_TRAINING_ONLY = re.compile(
+    r"(?:objectives?|consensus|articulation|identity)\.|(?:.*\.)?\w*loss\w*\."
+)
 
 
 def check_checkpoint_file(path: str | Path) -> None:
@@ -110,34 +115,49 @@ class CheckpointGuardHook(Hook):
     Args:
         min_matched (float): Least share of the model's parameter tensors, in [0, 1], that the
             checkpoint must hold by name and shape. Default: 0.5, so that a checkpoint with a part
-            left out (a decoder not needed for inference) still loads.
+            left out still loads.
+        prediction_only (bool): Count only the parameters that prediction needs: those outside of
+            objectives and losses.
     """
 
-    def __init__(self, min_matched: float = 0.5) -> None:
+    # Before EMAHook, which copies the weights.
+    priority = "HIGH"
+
+    def __init__(self, min_matched: float = 0.5, prediction_only: bool = False) -> None:
         if not 0.0 <= min_matched <= 1.0:
             raise ValueError(f"min_matched must be in [0, 1], got {min_matched}.")
         self.min_matched = min_matched
+        self.prediction_only = prediction_only
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Compare names and shapes before the weights are copied.
 
         Args:
             runner (Runner): The runner.
-            checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``.
+            checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``. Mere
+                weights, as published ones are, become such a dict, the only form that mmengine's
+                ``EMAHook`` reads.
 
         Raises:
             ValueError: Too few parameters match, or one has another shape.
         """
-        check_weights(unwrap(runner.model), checkpoint, self.min_matched)
+        check_weights(unwrap(runner.model), checkpoint, self.min_matched, self.prediction_only)
+        if "state_dict" not in checkpoint:
+            weights = dict(checkpoint)
+            checkpoint.clear()
+            checkpoint["state_dict"] = weights
 
 
-def check_weights(model: nn.Module, checkpoint: dict, min_matched: float) -> None:
+def check_weights(
+    model: nn.Module, checkpoint: dict, min_matched: float, prediction_only: bool = False
+) -> None:
     """Raise if a checkpoint is of another model.
 
     Args:
         model (nn.Module): The model that is to take the weights.
         checkpoint (dict): What the file holds: weights, or a dict with ``state_dict``.
         min_matched (float): See :class:`CheckpointGuardHook`.
+        prediction_only (bool): See :class:`CheckpointGuardHook`.
 
     Raises:
         ValueError: Too few parameters match, or one has another shape.
@@ -148,14 +168,20 @@ def check_weights(model: nn.Module, checkpoint: dict, min_matched: float) -> Non
         for name, value in state.items()
         if hasattr(value, "shape")
     }
-    wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in model.named_parameters()
+        if not (prediction_only and _TRAINING_ONLY.match(name))
+    }
     missing = [name for name, shape in wanted.items() if shapes.get(name) != shape]
     misfits = any(name in shapes for name in missing)
     if misfits or len(wanted) - len(missing) < min_matched * len(wanted):
         raise ValueError(
             f"The checkpoint is of another model: {len(missing)} of the {len(wanted)} "
-            f"parameters of {type(model).__name__} are missing in it or have another shape "
-            f"(first: {missing[0]}). Use the config it was trained with."
+            f"parameters of {type(model).__name__} "
+            f"{'that prediction needs ' if prediction_only else ''}are missing in it or have "
+            f"another shape ({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}). Use "
+            "the config it was trained with."
         )
 
 

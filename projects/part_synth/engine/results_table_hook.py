@@ -133,7 +133,8 @@ class ResultsTableHook(Hook):
     ) -> None:
         # A resumed run loads a checkpoint too, yet it began with untrained weights.
         fine_tuned = runner.cfg.get("load_from") is not None and not runner.cfg.get("resume")
-        before = "before training" if fine_tuned else "untrained network"
+        loaded = fine_tuned or _loads_weights(runner.cfg.get("model"))
+        before = "before training" if loaded else "untrained network"
         rows = result_rows(metrics, name, self._untrained_metrics, self._compared(runner), before)
         tested = checkpoint.name if checkpoint else "the weights after the last iteration"
         caption = f"test set, {tested}"
@@ -162,6 +163,13 @@ class ResultsTableHook(Hook):
                 hint = entry.get("hint", "train it to have it in the table")
                 runner.logger.info(f"No results of '{entry['name']}' at {path}: {hint}.")
         return rows
+
+
+def _loads_weights(config: object) -> bool:
+    """Whether a part of a model's config starts from a checkpoint."""
+    if isinstance(config, Mapping):
+        return config.get("type") == "Pretrained" or any(map(_loads_weights, config.values()))
+    return isinstance(config, list | tuple) and any(map(_loads_weights, config))
 
 
 def reported_checkpoint(runner: Runner) -> tuple[Path | None, str]:

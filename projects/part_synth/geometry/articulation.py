@@ -192,7 +192,7 @@ class ArticulationLimits(nn.Module):
             those of a goniometer, the frames here are approximations, and people differ.
 
     Raises:
-        ValueError: the margin is negative or so large that nothing would be limited.
+        ValueError: the margin is no number, negative or so large that nothing would be limited.
 
     Example:
         >>> limits = ArticulationLimits()
@@ -202,8 +202,9 @@ class ArticulationLimits(nn.Module):
 
     def __init__(self, margin: float = 10.0):
         super().__init__()
-        if not 0.0 <= margin <= 60.0:
-            raise ValueError(f"margin must be between 0 and 60 degrees, got {margin}.")
+        is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
+        if not is_number or not 0.0 <= margin <= 60.0:
+            raise ValueError(f"margin must be between 0 and 60 degrees, got {margin!r}.")
         self.margin = float(margin)
 
     def extra_repr(self) -> str:

@@ -19,13 +19,14 @@ ENCODER = dict(
     ),
     embedding_size=8,
 )
+HEAD = dict(type="part_synth.CanonicalPoseHead", embedding_size=8)
 
 
 def build(pose_loss=True):
     torch.manual_seed(0)
     return MetricPoseModel(
         encoder=ENCODER,
-        head=dict(type="part_synth.CanonicalPoseHead", embedding_size=8),
+        head=HEAD,
         pose_loss=dict(type="part_synth.CanonicalPoseLoss") if pose_loss else None,
         metric_loss=dict(type="part_synth.InfoNCELoss"),
     )
@@ -116,3 +117,27 @@ def test_metric_learning_holds_unlabelled_poses_too():
     assert float(loss) > 0
     loss.backward()
     assert model.head.pose[-1].weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("scope", ["person", "clip"])
+def test_cameras_may_be_moved_between_clips(scope):
+    """What stands still for a person belongs together in the consensus, or for a clip only."""
+    inputs, samples = make_batch([True, False, False])
+    for sample, clip in zip(samples, ("Walk", "Run", "Run"), strict=True):
+        sample.set_metainfo(dict(clip=clip))
+    model = build()
+    model.camera_scope = scope
+    seen = {}
+
+    def consensus(*arguments):
+        seen["owners"] = arguments[4].tolist()
+        return {}
+
+    model.consensus = consensus
+    model.loss(inputs, samples)
+    assert seen["owners"] == ([0, 0, 0] if scope == "person" else [1, 0, 0])
+
+
+def test_unknown_camera_scope():
+    with pytest.raises(ValueError, match="`camera_scope` is 'person' or 'clip', got 'room'"):
+        MetricPoseModel(ENCODER, HEAD, camera_scope="room")

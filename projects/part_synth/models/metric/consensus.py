@@ -227,7 +227,8 @@ class ViewConsensusLoss(BaseModule):
                 metres.
             rotations: (N, V, 3, 3) from the canonical to the camera frame.
             cameras: (N, V) numbers of the cameras, below C.
-            people: (N,) numbers; cameras of different people have nothing to do with each other.
+            people: (N,) numbers of what the cameras stand still for, people or clips; cameras of
+                different numbers have nothing to do with each other.
             flipped: (N,) bool, instants whose pictures were mirrored.
             kept: (N,) bool, instants that take part.
         """

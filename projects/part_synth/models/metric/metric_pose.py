@@ -48,6 +48,8 @@ class MetricPoseModel(BaseModel):
         identity: Config of ``part_synth.IdentityAdversary``, or None.
         min_gap: Seconds; closer instants of a clip are no negatives of each other.
         scope: What an instant is told apart from: 'clip', 'person' or 'batch'.
+        camera_scope: How long cameras stand still, for the consensus: for all clips of a 'person'
+            or for one 'clip'.
         flip_test: Average the poses of a picture and its mirror image.
     """
 
@@ -64,6 +66,7 @@ class MetricPoseModel(BaseModel):
         identity: dict | None = None,
         min_gap: float = 0.3,
         scope: str = "person",
+        camera_scope: str = "person",
         flip_test: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -89,6 +92,9 @@ class MetricPoseModel(BaseModel):
         self.identity = _build(identity)
         self.min_gap = min_gap
         self.scope = scope
+        if camera_scope not in ("person", "clip"):
+            raise ValueError(f"`camera_scope` is 'person' or 'clip', got {camera_scope!r}.")
+        self.camera_scope = camera_scope
         self.flip_test = flip_test
         self._saw_labels = False
 
@@ -195,7 +201,7 @@ class MetricPoseModel(BaseModel):
                 encoded.reading.unflatten(0, by_view),
                 rotations.unflatten(0, by_view),
                 _camera_numbers(meta, views).to(images.device),
-                people,
+                people if self.camera_scope == "person" else _clip_numbers(meta).to(people),
                 torch.tensor([m["flip"] for m in meta], device=images.device),
                 # Pseudo-labels count less than 1 and leave something to agree on.
                 weight.unflatten(0, by_view).amax(-1) < 1,
@@ -266,6 +272,12 @@ def _stack(data_samples: list, name: str) -> Tensor:
     return torch.from_numpy(
         np.concatenate([np.asarray(sample.gt_instances[name]) for sample in data_samples])
     )
+
+
+def _clip_numbers(meta: list[dict]) -> Tensor:
+    """(N,) numbers of the clips; clips of different people are different ones."""
+    names = np.array([f"{m['subject']}/{m['clip']}" for m in meta])
+    return torch.from_numpy(np.unique(names, return_inverse=True)[1])
 
 
 def _camera_numbers(meta: list[dict], views: int) -> Tensor:
