@@ -48,8 +48,9 @@ def box_of(info):
     return [*low, *high]
 
 
-def test_it_is_small_and_says_where_it_comes_from():
-    config, weights = shipped_model("part_synth_synthetic")
+@pytest.mark.parametrize("name", ["part_synth_synthetic_96px", "part_synth_synthetic"])
+def test_it_is_small_and_says_where_it_comes_from(name):
+    config, weights = shipped_model(name)
     assert weights.stat().st_size < 20e6
     said = yaml.safe_load((config.parent / "metafile.yml").read_text())
     assert {"training_data", "command", "seed", "commit", "date", "metrics"} <= set(said)
@@ -87,7 +88,7 @@ def test_a_video_of_one_person_needs_no_other_model(people, tmp_path):
     for frame in frames:
         video.write(np.ascontiguousarray(frame))
     video.release()
-    inferencer = PartSynthInferencer(pose3d="part_synth_synthetic", det_model="whole-frame")
+    inferencer = PartSynthInferencer(pose3d="part_synth_synthetic_96px", det_model="whole-frame")
     results = list(inferencer(tmp_path / "a.mp4", out_dir=tmp_path / "out"))
     assert len(results) == len(frames)
     assert all(len(result["predictions"][0]) == 1 for result in results)
@@ -98,12 +99,13 @@ def test_a_video_of_one_person_needs_no_other_model(people, tmp_path):
 def test_it_paints_people_in_other_poses(model, people):
     looks, poses = picture(people[0]), [picture(info) for info in people[5:8]]
     made = synthesize(model, [looks], poses, looks_boxes=box_of(people[0]))
-    assert made.images.shape == (3, 64, 64, 3)
+    assert made.images.shape == (3, 96, 96, 3)
     assert made.images.std() > 5
     assert (made.part_labels > 0).mean() > 0.03
 
 
 def test_unknown_names_are_no_models():
-    with pytest.raises(FileNotFoundError, match="lifter or part_synth_synthetic"):
+    names = "lifter or part_synth_synthetic_96px or part_synth_synthetic"
+    with pytest.raises(FileNotFoundError, match=names):
         PartSynthInferencer(pose3d="part_synth_synthetik")
     assert ZOO.is_dir()

@@ -155,7 +155,7 @@ def test_wrong_models(demo, capfd, monkeypatch, tmp_path):
     rows = [
         (
             [],
-            "own model part_synth_synthetic is not there: .*train.py configs/part_synth",
+            "own model part_synth_synthetic_96px is not there: .*train.py configs/part_synth",
         ),
         (["--config", TINY_CONFIG], "--config and --checkpoint belong together"),
         (["--config", "{in}/tiny_synthesis.py", "--checkpoint", "{in}/a.png"], "not a torch check"),

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from part_synth.apis.cli import run_tool
-from part_synth.apis.config import check_checkpoint_file, load_config
+from part_synth.apis.config import add_checkpoint_guard, check_checkpoint_file, load_config
 from part_synth.evaluation.functional import p_mpjpe
 from part_synth.visualization.hooks import write_image
 from part_synth.visualization.sample_rows import prediction_row
@@ -57,6 +57,7 @@ def main() -> None:
     cfg = load_config(args.config)
     check_checkpoint_file(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
+    add_checkpoint_guard(cfg, min_matched=1.0, prediction_only=True)
     collect = _Collect()
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder

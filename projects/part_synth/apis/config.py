@@ -112,7 +112,7 @@ def train_config(args: Namespace) -> Config:
         _set_visualization(cfg, args, show=args.show)
     if cfg.get("load_from"):
         # A resumed run must find all of its own weights; a fine-tuned one may take a part.
-        _add_guard(cfg, min_matched=1.0 if cfg.get("resume") else 1e-6)
+        add_checkpoint_guard(cfg, min_matched=1.0 if cfg.get("resume") else 1e-6)
     if "preprocess_cfg" in cfg:
         cfg.model.setdefault("data_preprocessor", cfg.preprocess_cfg)
     return cfg
@@ -138,7 +138,7 @@ def test_config(args: Namespace) -> Config:
     cfg.load_from = args.checkpoint
     cfg.resume = False
     # Half a network gives a table of metrics too.
-    _add_guard(cfg, min_matched=1.0, prediction_only=True)
+    add_checkpoint_guard(cfg, min_matched=1.0, prediction_only=True)
     if (args.show and not args.badcase) or args.show_dir is not None:
         _set_visualization(cfg, args, show=args.show and not args.badcase)
     if args.badcase:
@@ -303,8 +303,13 @@ def _set_dump(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, {"type": "DumpResults", "out_file_path": path}]
 
 
-def _add_guard(cfg: Config, **options) -> None:
-    """Add the checkpoint guard, unless the config sets its own."""
+def add_checkpoint_guard(cfg: Config, **options) -> None:
+    """Add the checkpoint guard, unless the config sets its own.
+
+    Args:
+        cfg: The config; changed in place.
+        **options: Of :class:`~part_synth.engine.CheckpointGuardHook`.
+    """
     hooks = list(cfg.get("custom_hooks") or [])
     if not any(hook.get("type") == "part_synth.CheckpointGuardHook" for hook in hooks):
         hooks.append({"type": "part_synth.CheckpointGuardHook", **options})
