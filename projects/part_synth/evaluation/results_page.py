@@ -268,6 +268,8 @@ def plot_labels(records: list[dict], out_png: str | Path) -> bool:
             values = [median(metrics[key] for metrics in points[share]) for share in shares]
             axes.plot(shares, values, marker="o", label=name)
         axes.set_xscale("log")
+        ticks = sorted({share for points in curves.values() for share in points})
+        axes.set_xticks(ticks, [f"{share:g}" for share in ticks], minor=False)
         axes.set(xlabel="labelled frames, percent", ylabel=f"{label} on test people, mm")
         axes.grid(alpha=0.3, which="both")
         axes.legend(fontsize=8)
