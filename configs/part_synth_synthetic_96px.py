@@ -1,5 +1,5 @@
 # The long form of part_synth_synthetic.py for processors: crops of 96 pixels, half as many again
-# steps, in about an hour and a half on one core.
+# steps, in about 100 minutes on one core.
 _base_ = ["part_synth_synthetic.py"]
 
 # schedule

@@ -294,6 +294,11 @@ def describe_frames(index: FrameIndex, frame_ids: np.ndarray) -> dict:
     }
 
 
+def unknown_camera(camera: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A camera of :func:`describe_frames` without its calibration: NaN."""
+    return {name: np.full_like(values, np.nan) for name, values in camera.items()}
+
+
 @DATASETS.register_module()
 class PoseFrameDataset(FrameDataset):
     """Single frames, for validation, testing and supervised training.

@@ -13,7 +13,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from part_synth.datasets.collate import collate
+from part_synth.datasets.frame_datasets import build_transforms, describe_frames, unknown_camera
 from part_synth.datasets.frame_index import FrameGroups, FrameIndex
+from part_synth.datasets.transforms import person_crop_pipeline
 
 _BATCH = 64
 
@@ -22,9 +24,6 @@ class _CroppedFrames(Dataset):
     """Frames of an index as an image model sees them at test time, without any label."""
 
     def __init__(self, index: FrameIndex, frame_ids: np.ndarray, crop: dict) -> None:
-        from part_synth.datasets.frame_datasets import build_transforms
-        from part_synth.datasets.transforms import person_crop_pipeline
-
         self.index = index
         self.frame_ids = frame_ids
         crop = {**crop, "labels": False, "part_labels": False, "cache": None}
@@ -34,11 +33,9 @@ class _CroppedFrames(Dataset):
         return len(self.frame_ids)
 
     def __getitem__(self, place: int) -> dict:
-        from part_synth.datasets.frame_datasets import describe_frames
-
         sample = describe_frames(self.index, self.frame_ids[place : place + 1])
-        unknown = {name: np.full_like(v, np.nan) for name, v in sample["camera"].items()}
-        sample.update(rng=np.random.default_rng(0), sample_idx=place, camera=unknown)
+        camera = unknown_camera(sample["camera"])
+        sample.update(rng=np.random.default_rng(0), sample_idx=place, camera=camera)
         for step in self.steps:
             sample = step(sample)
         return sample
@@ -183,7 +180,7 @@ def _fitted(shape: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(*, K, 2) shapes, scaled and shifted to lie as near to (*, K, 2) points as they can."""
     middle = points.mean(-2, keepdims=True)
     centred = shape - shape.mean(-2, keepdims=True)
-    # A pose seen from straight above its bones still has extent; the bound is against nothing.
+    # Joints that all lie in one place have no extent.
     extent = np.maximum((centred**2).sum((-2, -1), keepdims=True), 1e-12)
     size = (centred * (points - middle)).sum((-2, -1), keepdims=True) / extent
     return size * centred + middle

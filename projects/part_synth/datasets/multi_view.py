@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from part_synth.datasets.few_labels import choose_labelled, have_labels
-from part_synth.datasets.frame_datasets import FrameDataset
+from part_synth.datasets.frame_datasets import FrameDataset, unknown_camera
 from part_synth.datasets.pseudo_labels import (
     PseudoLabels,
     checked_options,
@@ -166,7 +166,7 @@ class MultiViewDataset(FrameDataset):
         if self._described["labelled"][row]:
             return info
         info["part_path"] = None
-        info["camera"] = {k: np.full_like(v, np.nan) for k, v in info["camera"].items()}
+        info["camera"] = unknown_camera(info["camera"])
         hidden = np.ones(len(info["joints"]), dtype=bool)
         if self._made is not None:
             info["joints"] = self._made.joints[info["frame_ids"]]
