@@ -1,4 +1,4 @@
-# System A without any label, from scratch, on two processor cores in about 25 minutes.
+# System A without any label, from scratch, on two processor cores: 96-pixel crops, 8 epochs.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",
@@ -11,12 +11,16 @@ optim_wrapper = dict(
     constructor="part_synth.MultiOptimWrapperConstructor",
     type="part_synth.AutocastOptimWrapper",
     clip_grad=dict(max_norm=5.0),
-    encoder=dict(modules=["encoder", "puppet"], optimizer=dict(type="Adam", lr=1.5e-3)),
+    # Muon: 12 mm of P-MPJPE ahead of Adam after 500 steps of varied puppets, 2 after 1,000 alike.
+    encoder=dict(
+        modules=["encoder", "puppet"],
+        optimizer=dict(type="part_synth.Muon", lr=0.02, adam_lr=1.5e-3, linear=False),
+    ),
     synthesizer=dict(modules=["appearance", "decoder"], optimizer=dict(type="Adam", lr=2e-3)),
 )
 
 # schedule
-max_epochs = 16
+max_epochs = 8
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
@@ -36,13 +40,14 @@ param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
-    # The encoder learns even puppets first; then uneven ones, which are harder and more like
-    # people, real frames and synthesised images take turns.
+    # The encoder learns even puppets first, small ones in half the time; then uneven ones, which
+    # are harder and more like people, real frames and synthesised images take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=10, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
+            dict(until=4, cycle=["small"]),
+            dict(until=5, cycle=["puppet"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -60,23 +65,28 @@ custom_hooks = [
 ]
 
 # model
+_even = dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0)
+# Seen again, a puppet is another one: mirrored, in a new crop and other colours.
+_puppets = dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=4, start=512)
 model = dict(
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
-        puppet=dict(
-            type="part_synth.PuppetPretraining",
-            painter=dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0),
-            batch_size=64,
-            fresh=8,
-        ),
-        uneven=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
+        small=dict(_puppets, painter=_even, size=64),
+        puppet=dict(_puppets, painter=_even),
+        uneven=_puppets,
         # Real frames teach the decoder to paint; that they pull the pose too made it worse.
         synthesis=dict(
             type="part_synth.NovelImageSynthesis",
             train_pose=False,
             optimizers=("synthesizer",),
         ),
-        cycle=dict(type="part_synth.SynthesisCycle"),
-        consistency=dict(type="part_synth.ReadingConsistency"),
+        cycle=dict(type="part_synth.SynthesisCycle", repeats=1),
     ),
 )
+
+# loaders
+image_size = 96
+_crop = dict(size=image_size)
+train_dataloader = dict(dataset=dict(crop=_crop))
+val_dataloader = dict(dataset=dict(crop=_crop))
+test_dataloader = dict(dataset=dict(crop=_crop))

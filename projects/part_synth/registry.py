@@ -6,6 +6,7 @@ nor mmdet are needed. mmengine finds this file by its name, ``{scope}.registry``
 """
 
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
+from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
 from mmengine.registry import Registry
 from mmpose.registry import DATA_SAMPLERS as MMPOSE_DATA_SAMPLERS
 from mmpose.registry import DATASETS as MMPOSE_DATASETS
@@ -34,6 +35,8 @@ TRANSFORMS = _child("transform", MMPOSE_TRANSFORMS, "part_synth.datasets")
 # Collate functions.
 FUNCTIONS = _child("function", MMENGINE_FUNCTIONS, "part_synth.datasets")
 METRICS = _child("metric", MMPOSE_METRICS, "part_synth.evaluation")
+# mmengine looks for the types of optimisers from its own registry down, not from mmpose's.
+OPTIMIZERS = _child("optimizer", MMENGINE_OPTIMIZERS, "part_synth.engine")
 HOOKS = _child("hook", MMPOSE_HOOKS, "part_synth.engine", "part_synth.visualization")
 OPTIM_WRAPPERS = _child("optimizer_wrapper", MMPOSE_OPTIM_WRAPPERS, "part_synth.engine")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

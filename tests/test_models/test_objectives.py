@@ -108,6 +108,7 @@ def test_puppet_pretraining_learns_a_fixed_bank(model, batch):
     objective = model.objectives["puppet"]
     inputs = {"image": torch.zeros(2, 2, 3, SIZE, SIZE)}
     objective.batch_size = 8
+    objective.vary = False
     objective._paint(model, inputs)
     objective._paint = lambda *args: None
     optimizer = torch.optim.Adam(model.encoder.parameters(), lr=3e-3)
@@ -132,6 +133,9 @@ def test_puppet_pretraining_repeats_puppets_of_the_epoch(model, batch):
     assert objective.bank.count == 2 * objective.batch_size + objective.fresh
     objective.start_epoch()
     assert objective.bank.count == 0
+    objective.start = 11
+    objective.loss(model, inputs, None)
+    assert objective.bank.count == 11
 
 
 def test_puppets_stand_before_backgrounds_where_there_are_some(model):
@@ -222,6 +226,7 @@ def test_encoder_is_shown_the_background_of_each_frame(trained, batch, name):
 
 def test_encoder_is_shown_the_puppets_scene(trained, batch):
     seen = []
+    trained.objectives["puppet"].vary = False
     trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
     step(trained, batch, [Sealed(), Sealed()], "puppet")
     ((images, backgrounds),) = seen
@@ -232,6 +237,15 @@ def test_encoder_is_shown_the_puppets_scene(trained, batch):
         torch.testing.assert_close(scene, bank.kept["backgrounds"][row] / 127.5 - 1)
 
 
+def test_puppets_can_be_smaller_than_frames(trained, batch):
+    seen = []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    trained.objectives["puppet"].size = SIZE // 2
+    step(trained, batch, [Sealed(), Sealed()], "puppet")
+    ((images, backgrounds),) = seen
+    assert images.shape[-2:] == backgrounds.shape[-2:] == (SIZE // 2, SIZE // 2)
+
+
 def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):
     seen = []
     trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
@@ -239,7 +253,7 @@ def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):
     assert seen == [None]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "fresh", "bank_size"])
+@pytest.mark.parametrize("name", ["batch_size", "fresh", "bank_size", "start"])
 def test_puppets_come_in_positive_numbers(name):
     with pytest.raises(ValueError, match="of at least 1, got"):
         MODELS.build({"type": "part_synth.PuppetPretraining", name: 0})

@@ -4,6 +4,8 @@ import pytest
 import torch
 from part_synth.models import CropCamera, PaintedPuppets, PartMaps
 from part_synth.models.puppet_bank import PuppetBank
+from part_synth.registry import MODELS
+from tiny_part_synth import make_poses
 
 FIELDS = ("azimuth", "elevation", "roll", "scale", "offset", "distance")
 
@@ -111,3 +113,61 @@ def test_draws_as_many_as_asked(batch):
     drawn = bank.draw(batch)
     columns = (drawn.images, drawn.backgrounds, drawn.joints_body, drawn.camera.offset)
     assert [len(column) for column in columns] == [batch] * 4
+
+
+@pytest.fixture
+def painted():
+    """Puppets of 64 pixels out of a bank, and the puppet that drew them."""
+    torch.manual_seed(0)
+    puppet = MODELS.build({"type": "part_synth.Puppet"})
+    painter = MODELS.build(
+        {"type": "part_synth.PuppetPainter", "joint_std": 0.0, "outline_std": 0.0, "noise": 0.0}
+    )
+    bank = PuppetBank(16)
+    bank.add(painter(puppet, make_poses(16, seed=1), torch.rand(16, 3, 64, 64) * 2 - 1))
+    return bank.draw(16), puppet
+
+
+def drawn_again(puppets, puppet):
+    """(B, 32, 32) part labels of the puppets' poses before their cameras."""
+    extended = puppets.camera.rotate(puppet.extend_joints(puppets.joints_body))
+    maps = puppet(
+        puppets.camera.project(extended), extended[..., 2], puppets.camera.scale, (64, 64), blur=0.4
+    )
+    return torch.nn.functional.avg_pool2d(maps.parts, 2).argmax(1)
+
+
+def agreement(labels, others):
+    """Share of equal labels where either shows a person."""
+    person = (labels > 0) | (others > 0)
+    return float((labels == others)[person].float().mean())
+
+
+def test_varied_puppets_show_the_poses_that_come_with_them(painted):
+    """Mirrored, turned and cropped anew, pictures and labels still are those of pose and camera."""
+    puppets, puppet = painted
+    torch.manual_seed(1)
+    before = agreement(puppets.part_labels.long(), drawn_again(puppets, puppet))
+    varied = puppets.varied(puppet.part_mirror, scale=0.2, shift=0.1, roll=0.3)
+    assert agreement(varied.part_labels.long(), drawn_again(varied, puppet)) > before - 0.1
+    # The truth without its changes is another one.
+    assert agreement(varied.part_labels.long(), drawn_again(puppets, puppet)) < 0.6
+    mirrored = (varied.joints_body != puppets.joints_body).flatten(1).any(1)
+    assert 2 < int(mirrored.sum()) < 14
+
+
+def test_scenes_change_as_their_puppets_do(painted):
+    """Where nobody stands, before and after, picture and scene differ as little as they did."""
+    puppets, puppet = painted
+    puppets = replace(puppets, images=puppets.backgrounds)
+    varied = puppets.varied(puppet.part_mirror)
+    assert torch.equal(varied.images, varied.backgrounds)
+    assert (varied.images - puppets.images).abs().mean() > 0.1
+
+
+def test_without_changes_of_colour_or_crop_only_the_mirror_is_left(painted):
+    puppets, puppet = painted
+    varied = puppets.varied(puppet.part_mirror, permuted=0, gain=0, scale=0, shift=0, roll=0)
+    flipped = puppets.images.flip(-1)
+    for image, kept, mirrored in zip(varied.images, puppets.images, flipped, strict=True):
+        assert min((image - kept).abs().max(), (image - mirrored).abs().max()) < 1e-4

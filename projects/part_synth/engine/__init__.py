@@ -1,4 +1,4 @@
-"""Hooks, optimiser wrappers and their constructor: what drives a run around the model."""
+"""Hooks, an optimiser, optimiser wrappers and their constructor: what drives a run around the model."""
 
 from .amp import AutocastOptimWrapper
 from .bad_case_hook import BadCaseHook
@@ -12,6 +12,7 @@ from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
 from .epoch_seed_hook import EpochSeedHook
 from .lifting_hooks import KeypointAdapterHook, LiftingPriorsHook
 from .model_wrapper import MultiOptimDistributedDataParallel
+from .muon import Muon
 from .objective_schedule_hook import ObjectiveScheduleHook
 from .optim_wrapper_constructor import MultiOptimWrapperConstructor
 from .pose_prior_hook import PosePriorHook, PosePriorLengthsHook
@@ -28,6 +29,7 @@ __all__ = [
     "LiftingPriorsHook",
     "MultiOptimDistributedDataParallel",
     "MultiOptimWrapperConstructor",
+    "Muon",
     "ObjectiveScheduleHook",
     "PosePriorHook",
     "PosePriorLengthsHook",

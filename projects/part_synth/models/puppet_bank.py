@@ -1,4 +1,7 @@
-"""A ring of painted puppets, since painting one costs as much as learning from it."""
+"""A ring of painted puppets, since painting one costs as much as learning from it.
+
+Each is seen many times, and never twice alike: see :meth:`KeptPuppets.varied`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from part_synth.geometry import mirror
+
+from .crop_change import CropChange
 from .novel_images import to_bytes
 from .puppet_painter import PaintedPuppets
 from .view import CropCamera
@@ -32,6 +38,54 @@ class KeptPuppets:
     part_labels: Tensor
     joints_body: Tensor
     camera: CropCamera
+
+    def varied(
+        self,
+        part_mirror: Tensor,
+        permuted: float = 0.3,
+        gain: float = 0.2,
+        scale: float = 0.12,
+        shift: float = 0.08,
+        roll: float = 0.12,
+    ) -> KeptPuppets:
+        """Half of them mirrored, all in new crops and other colours; so are their scenes.
+
+        Args:
+            part_mirror: (P + 1,) what each part becomes in the mirror (``Puppet.part_mirror``).
+            permuted: Share of puppets whose colour channels are exchanged.
+            gain: Largest relative change of a colour channel.
+            scale: Largest log factor of the new crop.
+            shift: Largest shift of its centre, crop half-widths.
+            roll: Largest turn, radians.
+        """
+        batch, device = len(self.images), self.images.device
+        crop = CropChange.draw(self.images, scale, shift, roll)
+        flip = torch.rand(batch, device=device) < 0.5
+        order = torch.rand(batch, 3, device=device).argsort(1)
+        free = torch.rand(batch, 1, device=device) < permuted
+        order = torch.where(free, order, torch.arange(3, device=device))
+        factor = 1 + gain * (2 * torch.rand(batch, 3, 1, 1, device=device) - 1)
+
+        def change(images: Tensor) -> Tensor:
+            images = torch.where(_as(flip, images), images.flip(-1), images)
+            images = images.gather(1, order[..., None, None].expand_as(images))
+            return crop.images(((images + 1) * factor - 1).clamp(-1, 1))
+
+        labels = part_mirror.to(self.part_labels)[self.part_labels.flip(-1).long()]
+        labels = torch.where(_as(flip, labels), labels, self.part_labels)
+        poses = self.joints_body
+        return KeptPuppets(
+            images=change(self.images),
+            backgrounds=change(self.backgrounds),
+            part_labels=crop.labels(labels),
+            joints_body=torch.where(_as(flip, poses), mirror(poses), poses),
+            camera=crop.camera(self.camera.mirrored(flip)),
+        )
+
+
+def _as(mask: Tensor, like: Tensor) -> Tensor:
+    """(B,) mask, broadcast over the other dimensions of (B, ...)."""
+    return mask.view(-1, *(1,) * (like.ndim - 1))
 
 
 def _columns(puppets: PaintedPuppets) -> dict[str, Tensor]:

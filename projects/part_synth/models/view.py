@@ -65,6 +65,18 @@ class CropCamera:
         scaled = points_cam[..., :2] * (self.scale[:, None] / closeness)[..., None]
         return scaled + self.offset[:, None]
 
+    def mirrored(self, which: Tensor) -> CropCamera:
+        """The cameras that see, of mirrored poses, the mirrored pictures; (B,) bool says whose."""
+        sign = 1 - 2 * which.to(self.scale)
+        return CropCamera(
+            sign * self.azimuth,
+            self.elevation,
+            sign * self.roll,
+            self.scale,
+            torch.stack([sign * self.offset[:, 0], self.offset[:, 1]], dim=-1),
+            self.distance,
+        )
+
     def nearest_depth(self) -> Tensor:
         """(B,) depth of the near plane, metres from the pelvis, negative: it lies before it.
 
