@@ -2,6 +2,7 @@
 
 import sys
 
+import torch
 from mmengine.runner import Runner
 from part_synth.apis.cli import run_tool, train_parser
 from part_synth.apis.config import train_config
@@ -15,6 +16,9 @@ def main() -> None:
     cfg = train_config(train_parser().parse_args())
     prepare_distributed(cfg)
     keep_freed_memory()
+    # Soft part maps are full of numbers next to nothing, each of which costs a processor a hundred
+    # ordinary ones: a third of the time of the maps.
+    torch.set_flush_denormal(True)
     runner = Runner.from_cfg(cfg)
     check_before_data(runner)
     runner.train()

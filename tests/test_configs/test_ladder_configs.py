@@ -24,7 +24,7 @@ SMALL = [
 PUPPETS = [
     f"model.objectives.{name}.{option}"
     for name in ("puppet", "uneven")
-    for option in ("batch_size=4", "fresh=2")
+    for option in ("batch_size=4", "fresh=2", "start=4")
 ]
 PHASES = ["custom_hooks.1.phases.0.until=1"]
 BATCH = ["train_dataloader.batch_size=2", "train_dataloader.sampler.samples_per_epoch=12"]
@@ -36,8 +36,14 @@ ROWS = {
         [*PUPPETS, *PHASES, *BATCH, "train_dataloader.dataset.num_views=2"],
         {"puppet", "uneven", "agreed"},
     ),
-    "ladder/labels_2d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),
-    "ladder/labels_3d": ([*PUPPETS, *PHASES, *BATCH, *VIDEOS], {"puppet", "uneven", "labelled"}),
+    "ladder/labels_2d": (
+        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "uneven", "labelled"},
+    ),
+    "ladder/labels_3d": (
+        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "uneven", "labelled"},
+    ),
     "ladder/labels_3d_5pct": (
         [
             *PUPPETS,
@@ -50,7 +56,7 @@ ROWS = {
             f"{SOURCES}videos.num_frames=2",
             f"{SOURCES}labelled.num_views=2",
         ],
-        {"puppet", "uneven", "synthesis", "cycle", "consistency", "labelled"},
+        {"puppet", "uneven", "synthesis", "cycle", "labelled"},
     ),
     "ladder/labels_3d_5pct_alone": (
         [*BATCH, "train_dataloader.dataset.num_views=2"],
@@ -61,7 +67,7 @@ ROWS = {
         {"puppet", "uneven"},
     ),
     "ablations/part_synth_alternating": (
-        [*PUPPETS[:2], *PHASES, *BATCH, *VIDEOS],
+        [*PUPPETS[:3], *PHASES, *BATCH, *VIDEOS],
         {"puppet", "foreground", "reconstruction", "parts"},
     ),
 }

@@ -144,14 +144,14 @@ def agreement(labels, others):
 
 
 def test_varied_puppets_show_the_poses_that_come_with_them(painted):
-    """Mirrored, turned and cropped anew, pictures and labels still are those of pose and camera."""
+    """Mirrored and in other colours, pictures and labels still are those of pose and camera."""
     puppets, puppet = painted
     torch.manual_seed(1)
     before = agreement(puppets.part_labels.long(), drawn_again(puppets, puppet))
-    varied = puppets.varied(puppet.part_mirror, scale=0.2, shift=0.1, roll=0.3)
+    varied = puppets.varied(puppet.part_mirror)
     assert agreement(varied.part_labels.long(), drawn_again(varied, puppet)) > before - 0.1
     # The truth without its changes is another one.
-    assert agreement(varied.part_labels.long(), drawn_again(puppets, puppet)) < 0.6
+    assert agreement(varied.part_labels.long(), drawn_again(puppets, puppet)) < before - 0.2
     mirrored = (varied.joints_body != puppets.joints_body).flatten(1).any(1)
     assert 2 < int(mirrored.sum()) < 14
 
@@ -165,9 +165,9 @@ def test_scenes_change_as_their_puppets_do(painted):
     assert (varied.images - puppets.images).abs().mean() > 0.1
 
 
-def test_without_changes_of_colour_or_crop_only_the_mirror_is_left(painted):
+def test_without_changes_of_colour_only_the_mirror_is_left(painted):
     puppets, puppet = painted
-    varied = puppets.varied(puppet.part_mirror, permuted=0, gain=0, scale=0, shift=0, roll=0)
+    varied = puppets.varied(puppet.part_mirror, permuted=0, gain=0)
     flipped = puppets.images.flip(-1)
     for image, kept, mirrored in zip(varied.images, puppets.images, flipped, strict=True):
         assert min((image - kept).abs().max(), (image - mirrored).abs().max()) < 1e-4

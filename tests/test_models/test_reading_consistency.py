@@ -3,8 +3,11 @@ import math
 import pytest
 import torch
 from mmpose.structures import PoseDataSample
-from part_synth.models.crop_change import CropChange
-from part_synth.models.objectives.reading_consistency import ReadingConsistency, shows_one_instant
+from part_synth.models.objectives.reading_consistency import (
+    CropChange,
+    ReadingConsistency,
+    shows_one_instant,
+)
 from part_synth.models.view import CropCamera
 from tiny_part_synth import SIZE, Sealed, floats, make_poses
 

@@ -21,6 +21,7 @@ import torch
 from mmengine.registry import init_default_scope
 from part_synth.apis.cli import run_tool
 from part_synth.apis.config import load_config
+from part_synth.apis.memory import keep_freed_memory
 from part_synth.models.synthesizer import Appearance
 from part_synth.registry import MODELS
 from rich.console import Console
@@ -151,6 +152,9 @@ def main() -> None:
     parser.add_argument("--out", default="benchmark_synthesis.json")
     args = parser.parse_args()
 
+    # As tools/train.py does.
+    keep_freed_memory()
+    torch.set_flush_denormal(True)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     init_default_scope("mmpose")

@@ -1,4 +1,4 @@
-"""Hooks, an optimiser, optimiser wrappers and their constructor: what drives a run around the model."""
+"""Hooks, an optimiser, wrappers of optimisers: what drives a run around the model."""
 
 from .amp import AutocastOptimWrapper
 from .bad_case_hook import BadCaseHook

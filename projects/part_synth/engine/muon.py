@@ -99,8 +99,9 @@ class Muon(Optimizer):
                 of_kind[_is_matrix(parameter, linear)].append(parameter)
             split.append({**group, "params": of_kind[True], "matrices": True})
             split.append({**group, "params": of_kind[False], "matrices": False, "lr": adam_lr})
-        defaults = dict(lr=lr, momentum=momentum, betas=tuple(betas), eps=eps, rounds=rounds)
-        super().__init__([group for group in split if group["params"]], defaults)
+        shared = {"lr": lr, "momentum": momentum, "betas": tuple(betas), "eps": eps}
+        groups = [group for group in split if group["params"]]
+        super().__init__(groups, {**shared, "rounds": rounds})
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -149,8 +150,8 @@ class Muon(Optimizer):
         state["step"] += 1
         first, second = group["betas"]
         mean = state["mean"].lerp_(parameter.grad, 1 - first)
-        square = state["square"].mul_(second).addcmul_(
-            parameter.grad, parameter.grad, value=1 - second
+        square = (
+            state["square"].mul_(second).addcmul_(parameter.grad, parameter.grad, value=1 - second)
         )
         root = (square / (1 - second ** state["step"])).sqrt_().add_(group["eps"])
         parameter.addcdiv_(mean, root, value=-group["lr"] / (1 - first ** state["step"]))

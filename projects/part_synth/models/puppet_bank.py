@@ -13,7 +13,6 @@ from torch import Tensor
 
 from part_synth.geometry import mirror
 
-from .crop_change import CropChange
 from .novel_images import to_bytes
 from .puppet_painter import PaintedPuppets
 from .view import CropCamera
@@ -44,22 +43,15 @@ class KeptPuppets:
         part_mirror: Tensor,
         permuted: float = 0.3,
         gain: float = 0.2,
-        scale: float = 0.12,
-        shift: float = 0.08,
-        roll: float = 0.12,
     ) -> KeptPuppets:
-        """Half of them mirrored, all in new crops and other colours; so are their scenes.
+        """Half of them mirrored, all in other colours; so are their scenes.
 
         Args:
             part_mirror: (P + 1,) what each part becomes in the mirror (``Puppet.part_mirror``).
             permuted: Share of puppets whose colour channels are exchanged.
             gain: Largest relative change of a colour channel.
-            scale: Largest log factor of the new crop.
-            shift: Largest shift of its centre, crop half-widths.
-            roll: Largest turn, radians.
         """
         batch, device = len(self.images), self.images.device
-        crop = CropChange.draw(self.images, scale, shift, roll)
         flip = torch.rand(batch, device=device) < 0.5
         order = torch.rand(batch, 3, device=device).argsort(1)
         free = torch.rand(batch, 1, device=device) < permuted
@@ -69,17 +61,16 @@ class KeptPuppets:
         def change(images: Tensor) -> Tensor:
             images = torch.where(_as(flip, images), images.flip(-1), images)
             images = images.gather(1, order[..., None, None].expand_as(images))
-            return crop.images(((images + 1) * factor - 1).clamp(-1, 1))
+            return ((images + 1) * factor - 1).clamp(-1, 1)
 
         labels = part_mirror.to(self.part_labels)[self.part_labels.flip(-1).long()]
-        labels = torch.where(_as(flip, labels), labels, self.part_labels)
         poses = self.joints_body
         return KeptPuppets(
             images=change(self.images),
             backgrounds=change(self.backgrounds),
-            part_labels=crop.labels(labels),
+            part_labels=torch.where(_as(flip, labels), labels, self.part_labels),
             joints_body=torch.where(_as(flip, poses), mirror(poses), poses),
-            camera=crop.camera(self.camera.mirrored(flip)),
+            camera=self.camera.mirrored(flip),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from part_synth.models.puppet_bank import PuppetBank
@@ -32,9 +31,8 @@ class PuppetPretraining(Objective):
         bank_size: Most puppets kept.
         start: Puppets painted before the first step of an epoch, lest its first steps see few
             puppets again and again; None = two batches.
-        vary: Show a puppet mirrored and in other colours when it is seen again.
-        size: Side of the puppets, px; None takes the side of the frames. Smaller ones first teach
-            as much in less time.
+        vary: How a puppet is changed when it is seen again: arguments of
+            :meth:`~part_synth.models.puppet_bank.KeptPuppets.varied`. None shows it as painted.
     """
 
     def __init__(
@@ -46,8 +44,7 @@ class PuppetPretraining(Objective):
         fresh: int = 16,
         bank_size: int = 8192,
         start: int | None = None,
-        vary: bool = True,
-        size: int | None = None,
+        vary: dict | None = {},  # noqa: B006
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
@@ -63,7 +60,6 @@ class PuppetPretraining(Objective):
         self.batch_size = batch_size
         self.fresh = fresh
         self.vary = vary
-        self.size = size
         self.bank = PuppetBank(bank_size)
 
     def start_epoch(self) -> None:
@@ -76,19 +72,16 @@ class PuppetPretraining(Objective):
         scenes = inputs.get("background", inputs["image"]).flatten(0, 1)
         rows = torch.randint(len(scenes), (count,), device=scenes.device)
         poses = model.draw_unpaired_poses(count)
-        scenes = scenes[rows]
-        if self.size is not None:
-            scenes = F.interpolate(scenes, size=(self.size, self.size), mode="area")
         with torch.autocast(scenes.device.type, enabled=False):
-            puppets = self.painter(model.puppet, poses, scenes)
+            puppets = self.painter(model.puppet, poses, scenes[rows])
         self.bank.add(puppets)
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`; the batch gives only backgrounds."""
         self._paint(model, inputs)
         puppets = self.bank.draw(self.batch_size)
-        if self.vary:
-            puppets = puppets.varied(model.puppet.part_mirror)
+        if self.vary is not None:
+            puppets = puppets.varied(model.puppet.part_mirror, **self.vary)
         joints_body, camera = puppets.joints_body, puppets.camera
         # Where the videos' backgrounds are unknown, those of puppets must be too.
         backgrounds = puppets.backgrounds if "background" in inputs else None

@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from part_synth.models.crop_change import CropChange
 from part_synth.registry import MODELS
 
 from .base import Objective, flat_frames
+
+
+@dataclass
+class CropChange:
+    """A similarity of the crop: a new crop's point u' shows the old one's ``A u' + t``.
+
+    Attributes:
+        matrix: (B, 2, 2) A, a rotation times a factor.
+        shift: (B, 2) t, crop half-widths.
+        angle: (B,) the rotation of A, radians.
+    """
+
+    matrix: Tensor
+    shift: Tensor
+    angle: Tensor
+
+    @classmethod
+    def draw(cls, like: Tensor, scale: float, shift: float, roll: float) -> CropChange:
+        """Random changes for (B, ...) images: log factor, shift and angle up to these."""
+
+        def symmetric(*size: int) -> Tensor:
+            return torch.rand(len(like), *size, device=like.device) * 2 - 1
+
+        factor, angle = (scale * symmetric()).exp(), roll * symmetric()
+        cos, sin = angle.cos() * factor, angle.sin() * factor
+        matrix = torch.stack([cos, -sin, sin, cos], dim=-1).unflatten(-1, (2, 2))
+        return cls(matrix, shift * symmetric(2), angle)
+
+    def images(self, images: Tensor) -> Tensor:
+        """Show (B, C, H, W) images or maps in the new crops; what was outside repeats the edge."""
+        theta = torch.cat([self.matrix, self.shift[..., None]], dim=-1).to(images.dtype)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def points(self, points: Tensor) -> Tensor:
+        """Where (B, N, 2) points of the old crops lie in the new ones."""
+        return torch.linalg.solve(
+            self.matrix, (points - self.shift[:, None]).transpose(1, 2)
+        ).transpose(1, 2)
+
+    def turn(self, joints_cam: Tensor) -> Tensor:
+        """(B, N, 3) root-relative camera-frame joints as the rolled camera has them, metres."""
+        cos, sin = self.angle.cos()[:, None], self.angle.sin()[:, None]
+        x, y, z = joints_cam.unbind(-1)
+        return torch.stack([cos * x + sin * y, cos * y - sin * x, z], dim=-1)
 
 
 def shows_one_instant(sample) -> bool:

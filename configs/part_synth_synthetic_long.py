@@ -1,5 +1,4 @@
-# The long form of part_synth_synthetic.py for processors: crops of 96 pixels, half as many again
-# steps, in about 100 minutes on one core.
+# The long form of part_synth_synthetic.py for processors: three times the steps.
 _base_ = ["part_synth_synthetic.py"]
 
 # schedule
@@ -25,16 +24,10 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=14, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
     dict(type="part_synth.ResultsTableHook"),
 ]
-
-# loaders
-_crop = dict(size=96)
-train_dataloader = dict(dataset=dict(crop=_crop))
-val_dataloader = dict(dataset=dict(crop=_crop))
-test_dataloader = dict(dataset=dict(crop=_crop))
