@@ -21,7 +21,7 @@ model = dict(
 # loaders
 # As many images per step as the label-free run has puppets.
 train_dataloader = dict(
-    batch_size={{_base_.image_size}},
+    batch_size=64,
     sampler=dict(samples_per_epoch=32000),
     dataset=dict(
         _delete_=True,
@@ -30,7 +30,7 @@ train_dataloader = dict(
         synthetic={{_base_.synthetic}},
         split="train",
         crop=dict(
-            size={{_base_.image_size}},
+            size=64,
             padding={{_base_.box_padding}},
             shift=0.06,
             scale=0.12,

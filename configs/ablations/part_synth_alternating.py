@@ -25,7 +25,7 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=4, cycle=["puppet"]),
+            dict(until=10, cycle=["puppet"]),
             dict(cycle=["puppet", "foreground", "puppet", "reconstruction", "puppet", "parts"]),
         ],
     ),

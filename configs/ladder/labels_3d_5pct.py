@@ -7,8 +7,8 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=4, cycle=["puppet"]),
-            dict(cycle=["uneven", "labelled", "synthesis", "cycle", "labelled"]),
+            dict(until=10, cycle=["puppet"]),
+            dict(cycle=["uneven", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),

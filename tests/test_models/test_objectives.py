@@ -108,7 +108,6 @@ def test_puppet_pretraining_learns_a_fixed_bank(model, batch):
     objective = model.objectives["puppet"]
     inputs = {"image": torch.zeros(2, 2, 3, SIZE, SIZE)}
     objective.batch_size = 8
-    objective.vary = None
     objective._paint(model, inputs)
     objective._paint = lambda *args: None
     optimizer = torch.optim.Adam(model.encoder.parameters(), lr=3e-3)
@@ -226,7 +225,6 @@ def test_encoder_is_shown_the_background_of_each_frame(trained, batch, name):
 
 def test_encoder_is_shown_the_puppets_scene(trained, batch):
     seen = []
-    trained.objectives["puppet"].vary = None
     trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
     step(trained, batch, [Sealed(), Sealed()], "puppet")
     ((images, backgrounds),) = seen
@@ -235,6 +233,25 @@ def test_encoder_is_shown_the_puppets_scene(trained, batch):
         kept = ((image + 1) * 127.5).round().to(torch.uint8)
         (row,) = (bank.kept["images"][: bank.count] == kept).flatten(1).all(1).nonzero()[0]
         torch.testing.assert_close(scene, bank.kept["backgrounds"][row] / 127.5 - 1)
+
+
+def test_puppets_that_come_again_are_varied(trained, batch):
+    """What the encoder sees is no picture of the bank any more."""
+    objective, seen = trained.objectives["puppet"], []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    for vary in (None, {"gain": 0.9, "permuted": 0.0}):
+        objective.vary = vary
+        torch.manual_seed(0)
+        step(trained, batch, [Sealed(), Sealed()], "puppet")
+    (plain, _), (varied, _) = seen
+    kept = objective.bank.kept["images"][: objective.bank.count].float() / 127.5 - 1
+
+    def of_the_bank(images):
+        distance = (images[:, None] - kept).abs().amax((-1, -2, -3))
+        return distance.amin(1) < 1e-3
+
+    assert of_the_bank(plain).all()
+    assert not of_the_bank(varied).any()
 
 
 def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):

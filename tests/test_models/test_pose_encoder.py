@@ -223,3 +223,53 @@ class MODELS_with:
 
     def __exit__(self, *error):
         MODELS.module_dict.pop(self.cls.__name__)
+
+
+def test_finer_maps_move_a_peak_within_its_cell():
+    """A peak one cell wide, and a finer map that says in which quarter of the cell it is."""
+    head = SoftArgmaxHead(4, 1)
+    with torch.no_grad():
+        head.project.weight.copy_(torch.eye(4)[:2, :, None, None])
+        head.project.bias.zero_()
+    features = torch.zeros(1, 4, 4, 4)
+    features[0, 0, 1, 2] = 30.0
+    features[0, 1] = torch.arange(16.0).reshape(4, 4)
+    features[0, 3] = features[0, 1]
+    finer = torch.zeros(1, 1, 8, 8)
+    finer[0, 0, 2, 5] = 30.0
+    points, depths, local, logits = head(features, finer)
+    assert logits.shape == (1, 1, 8, 8)
+    assert points[0, 0].tolist() == pytest.approx([11 / 8 - 1, 5 / 8 - 1], abs=1e-4)
+    # Depth and features are those of the cell.
+    assert float(depths.detach()) == pytest.approx(6.0, abs=1e-3)
+    assert float(local.detach()[0, 0, 3]) == pytest.approx(6.0, abs=1e-3)
+
+
+@pytest.fixture
+def fine_encoder():
+    part_head = {"type": "part_synth.PartMapHead", "in_channels": 16, "hidden": 8}
+    return MODELS.build({**TINY["encoder"], "part_head": part_head, "fine_heat": True})
+
+
+@pytest.mark.parametrize("size", [32, 36, 30])
+def test_fine_heat_maps_are_as_large_as_the_parts(fine_encoder, size):
+    encoding = fine_encoder(images(size=size))
+    assert encoding.heat_logits.shape[-2:] == encoding.part_logits.shape[-2:]
+    assert encoding.heat_points.shape == (3, 17, 2)
+    assert encoding.heat_depths.shape == (3, 17)
+
+
+def test_every_weight_of_the_fine_encoder_learns(fine_encoder):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        fine_encoder.finer.weight.normal_()
+    encoding = fine_encoder(images(8))
+    total = sum(getattr(encoding, name).square().sum() for name in FIELDS)
+    (total + encoding.part_logits.square().sum()).backward()
+    for name, weight in fine_encoder.named_parameters():
+        assert weight.grad.abs().max() > 0, name
+
+
+def test_fine_heat_maps_need_a_part_head():
+    with pytest.raises(ValueError, match="fine_heat=True reads heat maps off the features of the"):
+        MODELS.build({**TINY["encoder"], "fine_heat": True})

@@ -32,12 +32,12 @@ _READ_ERRORS = (
 # The models in the package, and what trains one like it.
 LIFTER = "lifter"
 IMAGE_MODEL = "part_synth_synthetic_96px"
-# Crops of 64 pixels, of an earlier form of the config: less good and more than twice as fast;
-# metric learning at that size starts from its trunk.
+# Crops of 64 pixels: less good and more than twice as fast; metric learning at that size starts
+# from its trunk.
 SMALL_IMAGE_MODEL = "part_synth_synthetic"
 _TRAINED_BY = {
     LIFTER: "configs/lifter_cmu.py",
-    IMAGE_MODEL: "configs/part_synth_synthetic_long.py",
+    IMAGE_MODEL: "configs/part_synth_synthetic_96px.py",
     SMALL_IMAGE_MODEL: "configs/part_synth_synthetic.py",
 }
 

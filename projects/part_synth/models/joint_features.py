@@ -27,7 +27,8 @@ class JointFeatures:
         hidden: (B, C) features of the whole picture.
         heat_points: (B, K, 2) joints read from the heat maps, crop coordinates.
         heat_depths: (B, K) their depths behind the pelvis, metres.
-        heat_logits: (B, K, h, w) the heat maps before the softmax.
+        heat_logits: (B, K, h, w) the heat maps before the softmax; as large as the parts with
+            ``fine_heat``.
         part_logits: (B, P + 1, H / 2, W / 2) parts read off the picture, background first; None
             without a part head.
     """
@@ -55,19 +56,26 @@ class SoftArgmaxHead(nn.Module):
         self.sharpness = sharpness
         self.project = nn.Conv2d(in_channels, 2 * num_joints, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, finer: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Read the joints off features.
 
         Args:
             features: (B, C, h, w).
+            finer: (B, K, H, W) what to add to the heat maps, enlarged to its size; depths and
+                features are still read where the features are.
 
         Returns:
             Points (B, K, 2) in [-1, 1], depths (B, K), the features at the joints (B, K, C) and
-            the heat maps before the softmax (B, K, h, w).
+            the heat maps before the softmax (B, K, h, w), or (B, K, H, W) with ``finer``.
         """
-        heat, depth = self.project(features).float().flatten(2).chunk(2, dim=1)
-        height, width = features.shape[-2:]
-        heat = self.sharpness * heat
+        heat, depth = self.project(features).float().chunk(2, dim=1)
+        if finer is not None:
+            heat = F.interpolate(heat, finer.shape[-2:], mode="bilinear", align_corners=False)
+            heat = heat + finer
+        height, width = heat.shape[-2:]
+        heat, depth = self.sharpness * heat.flatten(2), depth.flatten(2)
         weights = heat.softmax(-1)
         xs = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
         ys = (torch.arange(height, device=heat.device) + 0.5) * (2 / height) - 1
@@ -75,6 +83,10 @@ class SoftArgmaxHead(nn.Module):
         with torch.autocast(heat.device.type, enabled=False):
             x = weights @ xs.repeat(height)
             y = weights @ ys.repeat_interleave(width)
+        if finer is not None:
+            size = features.shape[-2:]
+            shares = F.adaptive_avg_pool2d(weights.unflatten(-1, (height, width)), size)
+            weights = (shares * (height * width / (size[0] * size[1]))).flatten(2)
         # Reading the depth map only where the joint is makes it a local quantity.
         depths = (weights * depth).sum(-1)
         local = torch.einsum("bkn,bcn->bkc", weights, features.float().flatten(2))
@@ -100,6 +112,12 @@ class JointFeatureEncoder(BaseModule):
             :class:`~part_synth.models.part_map_head.PartMapHead`; None = no such head.
         background_dropout: Share of training images whose background is withheld, so that the
             encoder works without one too.
+        fine_heat: Refine the heat maps with the features of the part head, at its resolution: a
+            hand is as wide as a cell of the pyramid.
+
+    Raises:
+        ValueError: The backbone takes other channels than it would be shown, or ``fine_heat``
+            without a part head that has ``features`` and ``segment``.
     """
 
     def __init__(
@@ -114,6 +132,7 @@ class JointFeatureEncoder(BaseModule):
         use_background: bool = False,
         background_dropout: float = 0.15,
         part_head: dict | None = None,
+        fine_heat: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -143,6 +162,18 @@ class JointFeatureEncoder(BaseModule):
         )
         self.local = nn.Linear(pyramid_channels, local_channels)
         self.part_head = None if part_head is None else MODELS.build(part_head)
+        if fine_heat and not hasattr(self.part_head, "features"):
+            raise ValueError(
+                "fine_heat=True reads heat maps off the features of the part head; give "
+                "part_head=dict(type='part_synth.PartMapHead'), got "
+                f"{part_head and part_head.get('type')}"
+            )
+        self.finer = None
+        if fine_heat:
+            self.finer = nn.Conv2d(self.part_head.hidden, num_joints, 1)
+            # The pyramid's maps first, finer ones from there.
+            nn.init.zeros_(self.finer.weight)
+            nn.init.zeros_(self.finer.bias)
         # Spatial layout is kept: 2x2 average cells, not one.
         self.trunk = nn.Sequential(
             nn.Linear(4 * global_channels + (3 + local_channels) * num_joints, hidden),
@@ -177,12 +208,17 @@ class JointFeatureEncoder(BaseModule):
             pyramid = F.interpolate(pyramid, size=feature.shape[-2:], mode="nearest")
             pyramid = pyramid + lateral(feature)
         pyramid = self.smooth(pyramid)
-        heat_points, heat_depths, local, heat_logits = self.joints_head(pyramid)
+        finer = part_logits = None
+        if self.finer is not None:
+            seen = self.part_head.features(pyramid, images)
+            finer, part_logits = self.finer(seen).float(), self.part_head.segment(seen)
+        elif self.part_head is not None:
+            part_logits = self.part_head(pyramid, images)
+        heat_points, heat_depths, local, heat_logits = self.joints_head(pyramid, finer)
         cells = F.adaptive_avg_pool2d(self.pool(features[-1]), 2).flatten(1)
         heat = torch.cat([heat_points.flatten(1), heat_depths], dim=1)
         # Places and depths are read without gradient: what ties both readings is a loss.
         local = torch.relu(self.local(local)).flatten(1)
         parts = (cells, local.to(cells.dtype), heat.detach().to(cells.dtype))
         hidden = self.trunk(torch.cat(parts, dim=1))
-        part_logits = None if self.part_head is None else self.part_head(pyramid, images)
         return JointFeatures(hidden, heat_points, heat_depths, heat_logits, part_logits)

@@ -44,6 +44,7 @@ class PartMapHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.num_parts = num_parts
+        self.hidden = hidden
         self.detail = nn.Sequential(
             nn.Conv2d(image_channels, detail_channels, 4, 2, 1),
             nn.GroupNorm(4, detail_channels),
@@ -58,6 +59,14 @@ class PartMapHead(BaseModule):
         )
         self.classify = nn.Conv2d(hidden, num_parts + 1, 1)
 
+    def features(self, pyramid: Tensor, images: Tensor) -> Tensor:
+        """(B, hidden, H / 2, W / 2) what the parts are told by; see :meth:`forward`."""
+        detail = self.detail(images)
+        coarse = F.interpolate(
+            self.reduce(pyramid), size=detail.shape[-2:], mode="bilinear", align_corners=False
+        )
+        return self.fuse(torch.cat([coarse, detail], dim=1))
+
     def forward(self, pyramid: Tensor, images: Tensor) -> Tensor:
         """Segment crops.
 
@@ -68,8 +77,8 @@ class PartMapHead(BaseModule):
         Returns:
             (B, P + 1, H / 2, W / 2) logits, background first.
         """
-        detail = self.detail(images)
-        coarse = F.interpolate(
-            self.reduce(pyramid), size=detail.shape[-2:], mode="bilinear", align_corners=False
-        )
-        return self.classify(self.fuse(torch.cat([coarse, detail], dim=1))).float()
+        return self.segment(self.features(pyramid, images))
+
+    def segment(self, features: Tensor) -> Tensor:
+        """(B, P + 1, H / 2, W / 2) logits of :meth:`features`."""
+        return self.classify(features).float()

@@ -44,7 +44,7 @@ class PuppetPretraining(Objective):
         fresh: int = 16,
         bank_size: int = 8192,
         start: int | None = None,
-        vary: dict | None = {},  # noqa: B006
+        vary: dict | None = None,
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)

@@ -1,4 +1,5 @@
-# The long form of part_synth_synthetic.py for processors: three times the steps.
+# The long form of part_synth_synthetic.py for processors: crops of 96 pixels, half as many again
+# steps, in about 100 minutes on one core.
 _base_ = ["part_synth_synthetic.py"]
 
 # schedule
@@ -24,10 +25,16 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=14, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
     dict(type="part_synth.ResultsTableHook"),
 ]
+
+# loaders
+_crop = dict(size=96)
+train_dataloader = dict(dataset=dict(crop=_crop))
+val_dataloader = dict(dataset=dict(crop=_crop))
+test_dataloader = dict(dataset=dict(crop=_crop))
