@@ -1,6 +1,6 @@
 """A ring of painted puppets, since painting one costs as much as learning from it.
 
-Each is seen many times, and never twice alike: see :meth:`KeptPuppets.varied`.
+Each is seen many times; :meth:`KeptPuppets.varied` shows it otherwise each time.
 """
 
 from __future__ import annotations
