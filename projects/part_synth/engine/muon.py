@@ -19,7 +19,8 @@ from part_synth.registry import OPTIMIZERS
 # Odd quintic a x + b x^3 + c x^5 that Jordan et al. chose: it drives singular values in (0, 1] to
 # about 1 in five rounds, and is steepest at 0.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
-# Rows and columns of the smallest matrix that is made orthogonal: below, all is one direction.
+# Rows and columns of the smallest matrix that is made orthogonal; below, the few singular values
+# leave nothing to even out.
 _SMALLEST = 16
 
 
@@ -59,7 +60,7 @@ class Muon(Optimizer):
 
     Args:
         params: Parameters, or groups of them as ``torch.optim`` takes them; a group's own
-            ``lr`` is that of its matrices.
+            ``lr`` is that of its matrices; Adam's is ``adam_lr`` in every group.
         lr: Learning rate of the matrices: the size of an update's singular values, times the
             square root of M / N where that is above 1.
         adam_lr: Learning rate of Adam.
@@ -67,8 +68,8 @@ class Muon(Optimizer):
         betas: Adam's.
         eps: Adam's.
         rounds: Rounds of the Newton-Schulz iteration.
-        linear: False leaves the weights of linear layers to Adam: the iteration costs most where
-            matrices are large and square, and the small configs' pixels pay for few of those.
+        linear: False leaves the weights of linear layers to Adam: they are the largest and squarest
+            matrices of the small configs, where the iteration costs most.
 
     Raises:
         ValueError: A learning rate is negative or the momentum not in [0, 1).

@@ -77,6 +77,11 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def change_light(images: Tensor, gain: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [-1, 1] whose channels are ``gain`` (B, 3, 1, 1) times as bright."""
+    return ((images + 1) * gain - 1).clamp(-1, 1)
+
+
 def novel_images(model: PartSynth, inputs: dict[str, Tensor]) -> Tensor:
     """Synthesise the first frame of each sample from the looks of its other frames.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from part_synth.geometry import mirror
 
-from .novel_images import to_bytes
+from .novel_images import change_light, to_bytes
 from .puppet_painter import PaintedPuppets
 from .view import CropCamera
 
@@ -61,7 +61,7 @@ class KeptPuppets:
         def change(images: Tensor) -> Tensor:
             images = torch.where(_as(flip, images), images.flip(-1), images)
             images = images.gather(1, order[..., None, None].expand_as(images))
-            return ((images + 1) * factor - 1).clamp(-1, 1)
+            return change_light(images, factor)
 
         labels = part_mirror.to(self.part_labels)[self.part_labels.flip(-1).long()]
         poses = self.joints_body

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from part_synth.models.novel_images import change_light
 from part_synth.registry import MODELS
 
 from .base import Objective, flat_frames
@@ -132,7 +133,7 @@ class ReadingConsistency(Objective):
     def _recolour(self, *images: Tensor | None) -> list[Tensor | None]:
         size = (len(images[0]), 3, 1, 1)
         gain = 1 + self.colour * (torch.rand(size, device=images[0].device) * 2 - 1)
-        return [None if x is None else ((x + 1) * gain - 1).clamp(-1, 1) for x in images]
+        return [None if x is None else change_light(x, gain) for x in images]
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
