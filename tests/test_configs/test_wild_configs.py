@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from data_factory import make_unpaired_poses
+from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
 from part_synth.apis import lift, load_config, load_lifter
 from part_synth.datasets.wild import ClipRules, WildOptions, prepare_videos
 from part_synth.datasets.wild.people import KeypointFilePeople
@@ -94,3 +94,30 @@ def test_still_and_moving_cameras_together(data, tmp_path, monkeypatch):
     names = {name for step in logged_losses(work).values() for name in step if "/" in name}
     expected = {"puppet", "uneven", "synthesis", "cycle", "consistency"}
     assert {name.split("/")[0] for name in names} == expected
+
+
+def test_licensed_sets_and_own_videos_together(data, tmp_path, monkeypatch):
+    poses = make_unpaired_poses(tmp_path / "poses.npz", frames=150)
+    make_tiny_h36m(tmp_path / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=8)
+    make_tiny_3dhp(tmp_path / "3dhp", subjects=("S1", "S8"))
+    roots = {"h36m": tmp_path / "h36m", "mpi_inf_3dhp": tmp_path / "3dhp", "wild": data}
+    options = [*SMALL, f"model.unpaired_poses={poses}", "train_cfg.max_epochs=2"]
+    options += ["train_dataloader.batch_size=3", "train_dataloader.sampler.samples_per_epoch=15"]
+    for source, root in roots.items():
+        dataset = f"train_dataloader.dataset.datasets.{source}"
+        options += [f"{dataset}.data_root={root}", f"{dataset}.crop.size=64"]
+        options += [f"train_dataloader.batch_sampler.counts.{source}=1"]
+        if source != "wild":
+            options += [f"{dataset}.subjects=[S1]", f"{dataset}.min_gap=0.1"]
+    for split in ("val", "test"):
+        options += [f"{split}_dataloader.num_workers=0", f"{split}_dataloader.dataset.crop.size=64"]
+        options += [f"{split}_dataloader.dataset.data_root={roots['h36m']}"]
+        options += [f"{split}_evaluator.reference_poses={poses}"]
+        options += [f"{split}_dataloader.dataset.frame_step=6"]
+    options += ["val_dataloader.persistent_workers=False", "val_dataloader.dataset.split=val"]
+    work = tmp_path / "work"
+    train("part_synth_mixed", work, monkeypatch, options)
+    names = {name for step in logged_losses(work).values() for name in step if "/" in name}
+    expected = {"puppet", "uneven", "synthesis", "cycle", "consistency"}
+    assert {name.split("/")[0] for name in names} == expected
+    assert (work / "results.json").is_file()

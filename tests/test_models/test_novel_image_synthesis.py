@@ -1,5 +1,7 @@
 import pytest
 import torch
+from part_synth.models.novel_images import novel_images, paint, pool_looks
+from part_synth.models.objectives import SynthesisCycle
 from tiny_part_synth import SIZE, Sealed, floats
 
 
@@ -27,6 +29,45 @@ def test_pose_flows_only_through_the_maps(trained, batch, monkeypatch):
     assert not torch.equal(first["loss_tie"], second["loss_tie"])
     for key in images:
         assert torch.equal(first[key].detach(), second[key]), key
+
+
+@pytest.mark.parametrize("way", ["novel_images", "paint", "cycle"])
+def test_another_pose_with_the_same_maps_gives_the_same_image(trained, batch, monkeypatch, way):
+    """What an image shows of the pose is what the part maps show of it."""
+    inputs = floats(batch)
+    flat = inputs["image"].flatten(0, 1)
+    with torch.no_grad():
+        decoded = trained.decode(trained.encoder(flat))
+    looks = pool_looks(trained, flat, decoded)
+    render, drawn, painted = type(trained).render, [], []
+    trained.decoder.register_forward_hook(lambda *args: painted.append(args[-1].image))
+
+    def synthesize():
+        if way == "novel_images":
+            return novel_images(trained, inputs)
+        if way == "paint":
+            return paint(trained, decoded, looks, (SIZE, SIZE)).image
+        torch.manual_seed(0)
+        SynthesisCycle(repeats=1).loss(trained, inputs, [Sealed()] * 2)
+        return painted[-1]
+
+    def keep(*args, **kwargs):
+        drawn.append(render(*args, **kwargs))
+        return drawn[-1]
+
+    monkeypatch.setattr(type(trained), "render", keep)
+    with torch.no_grad():
+        first = synthesize()
+        for weight in (trained.encoder.code_head.weight, trained.encoder.camera_head.weight):
+            weight.add_(0.3 * torch.randn_like(weight))
+        trained._unpaired_poses = trained.load_unpaired_poses().flip(0)
+        decoded = trained.decode(trained.encoder(flat))
+        changed = synthesize()
+        kept = iter(drawn[: len(drawn) // 2])
+        monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: next(kept))
+        same = synthesize()
+    assert not torch.equal(first, changed)
+    assert torch.equal(first, same)
 
 
 def test_image_losses_reach_the_pose_through_the_maps(trained, batch):

@@ -6,7 +6,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from part_synth.engine import MultiOptimWrapperConstructor
 from part_synth.registry import MODELS
-from tiny_part_synth import SIZE, Sealed, floats, make_poses, tiny_model
+from tiny_part_synth import SIZE, Sealed, floats, make_poses, tiny_model, with_head
 
 SGD = {"type": "SGD", "lr": 1e-3}
 MODULES = {"encoder": ["encoder", "puppet"], "synthesizer": ["appearance", "decoder"]}
@@ -259,6 +259,28 @@ def test_puppets_have_no_scene_where_the_videos_have_none(trained, batch):
     trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     step(trained, {"image": batch["image"]}, [Sealed(), Sealed()], "puppet")
     assert seen == [None]
+
+
+def test_puppets_without_empty_scenes_stand_beside_nobody(model):
+    """A bright person in the middle of dark frames must not be seen behind the puppets."""
+    images = -torch.ones(1, 2, 3, SIZE, SIZE)
+    images[..., SIZE // 4 : -SIZE // 4] = 1
+    objective = model.objectives["puppet"]
+    objective.painter.noise = 0.0
+    objective._paint(model, {"image": images})
+    assert objective.bank.kept["backgrounds"][: objective.bank.count].max() < 10
+
+
+def test_puppets_teach_pose_or_parts_alone(fit, batch, unpaired_file):
+    model = with_head(fit, unpaired_poses=unpaired_file)
+    names = {}
+    for left_out in ("reading_loss", "parts_loss"):
+        config = {"type": "part_synth.PuppetPretraining", "batch_size": 4, left_out: None}
+        names[left_out] = set(MODELS.build(config).loss(model, floats(batch), None))
+    assert names["reading_loss"] == {"loss_parts", "puppet_mpjpe_mm"}
+    assert "loss_parts" not in names["parts_loss"] and "loss_heat" in names["parts_loss"]
+    with pytest.raises(ValueError, match="would teach nothing"):
+        MODELS.build({**config, "reading_loss": None})
 
 
 @pytest.mark.parametrize("name", ["batch_size", "fresh", "bank_size", "start"])

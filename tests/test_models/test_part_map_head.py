@@ -2,14 +2,7 @@ import pytest
 import torch
 from part_synth.geometry import PART_FLIP_INDICES
 from part_synth.models.part_map_head import PartMapHead
-from tiny_part_synth import SIZE, TINY, floats, tiny_model
-
-HEAD = {"type": "part_synth.PartMapHead", "in_channels": 16, "hidden": 16, "detail_channels": 8}
-
-
-def with_head(fit, **changes):
-    encoder = {**TINY["encoder"], "part_head": HEAD}
-    return tiny_model(fit[0].state_dict(), encoder=encoder, **changes)
+from tiny_part_synth import SIZE, floats, tiny_model, with_head
 
 
 def test_logits_have_half_the_images_size():

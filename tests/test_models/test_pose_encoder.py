@@ -212,6 +212,18 @@ def test_channels_can_be_told_for_a_backbone_that_does_not():
     assert encoder(images()).code.shape == (3, 32)
 
 
+def test_a_backbone_of_mmpose():
+    encoder = PoseEncoder(
+        {"type": "mmpose.ResNet", "depth": 18, "out_indices": (1, 2, 3)},
+        backbone_channels=(128, 256, 512),
+        pyramid_channels=16,
+    )
+    encoding = encoder(images())
+    assert encoding.code.shape == (3, 32)
+    encoding.heat_points.sum().backward()
+    assert encoder.backbone.conv1.weight.grad.abs().sum() > 0
+
+
 class MODELS_with:
     """Register a class for the time of a test."""
 

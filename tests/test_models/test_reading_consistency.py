@@ -113,6 +113,31 @@ def test_views_of_one_instant_share_their_mean_pose(model, batch, monkeypatch):
     torch.testing.assert_close(poses[1], wanted[1])
 
 
+@pytest.mark.parametrize(("mirror", "flip_test"), [(True, False), (False, True), (None, True)])
+def test_left_right_consistency_has_a_switch(model, batch, monkeypatch, mirror, flip_test):
+    seen = {}
+    model.flip_test = flip_test
+    objective = ReadingConsistency(mirror=mirror)
+    loss = objective.reading_loss.forward
+    monkeypatch.setattr(
+        objective.reading_loss, "forward", lambda *a, **k: seen.update(k) or loss(*a, **k)
+    )
+    inputs = floats(batch)
+    objective.loss(model, inputs, [Frames(**VIDEO)] * 2)
+    wanted = flip_test if mirror is None else mirror
+    model.eval()
+    with torch.no_grad():
+        flat = inputs["image"].flatten(0, 1), inputs["background"].flatten(0, 1)
+        targets = {flip: model.read(*flat, flip=flip)["joints_body"] for flip in (True, False)}
+    torch.testing.assert_close(seen["joints_body"], targets[wanted])
+    assert not torch.allclose(targets[True], targets[False])
+
+
+def test_consistency_without_losses_is_refused():
+    with pytest.raises(ValueError, match="would teach nothing"):
+        ReadingConsistency(reading_loss=None, parts_weight=0)
+
+
 @pytest.mark.parametrize(
     ("meta", "together"),
     [

@@ -1,6 +1,7 @@
+import pytest
 import torch
 from part_synth.models.objectives import SynthesisCycle
-from tiny_part_synth import Sealed, floats
+from tiny_part_synth import Sealed, floats, with_head
 
 
 def run(model, batch, **options):
@@ -59,3 +60,45 @@ def test_energy_pulls_the_reading_to_what_was_painted(trained, batch):
     assert pull.abs().sum() > 0
     half = run(trained, batch, energy={**energy, "loss_weight": 1.0})
     torch.testing.assert_close(losses["loss_energy"], 2 * half["loss_energy"])
+
+
+def test_appearance_cycle_teaches_the_painter_and_no_one_else(trained, batch):
+    """The looks that are found in a synthesised image are those that it was painted with."""
+    plain = run(trained, batch)
+    cycle = {"type": "part_synth.AppearanceCycleLoss"}
+    losses = run(trained, batch, appearance_cycle=cycle, optimizers=("encoder", "synthesizer"))
+    assert set(losses) - set(plain) == {"loss_appearance"}
+    torch.testing.assert_close(losses["loss_heat_maps"], plain["loss_heat_maps"])
+    losses["loss_appearance"].backward()
+    assert trained.appearance.net[0].weight.grad.abs().sum() > 0
+    assert trained.decoder.to_colour.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for p in trained.encoder.parameters())
+
+
+def test_frames_of_a_moving_camera(trained, batch):
+    """No empty scene: the encoder is shown none, the synthesised person stands before others."""
+    seen = []
+    trained.encoder.register_forward_pre_hook(lambda _, args: seen.append(args))
+    losses = run(trained, {"image": batch["image"]}, repeats=1)
+    assert all(value.isfinite() for value in losses.values())
+    images, background = seen[-1]
+    assert background is None
+    frames = floats(batch)["image"].flatten(0, 1)
+    # The left edge shows the frame's, the middle doesn't.
+    assert (images - frames)[..., 0].abs().mean() < 0.1 < (images - frames).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("reading_loss", "loss_parts"), ("parts_loss", "loss_heat_maps")]
+)
+def test_losses_can_be_left_out(fit, batch, unpaired_file, name, kept):
+    model = with_head(fit, unpaired_poses=unpaired_file)
+    every, fewer = run(model, batch), run(model, batch, **{name: None})
+    assert {"loss_parts", "loss_heat_maps"} < set(every)
+    assert kept in fewer
+    assert not set(fewer) & {"loss_parts", "loss_heat_maps"} - {kept}
+
+
+def test_a_cycle_without_losses_is_refused():
+    with pytest.raises(ValueError, match="would teach nothing"):
+        SynthesisCycle(reading_loss=None, parts_loss=None)

@@ -15,9 +15,9 @@ from part_synth.models import (
     UnpairedPoseAdversary,
 )
 from part_synth.models.losses import foreground_evidence
-from part_synth.models.objectives.base import backgrounds_known
+from part_synth.models.objectives.base import backgrounds_known, beside_the_person, scenes_of
 from part_synth.models.puppet import PartMaps
-from tiny_part_synth import Sealed, floats, make_poses
+from tiny_part_synth import Sealed, floats, make_poses, with_head
 
 TERMS = {
     "reconstruction": "loss_reconstruction",
@@ -38,6 +38,20 @@ def test_every_loss_can_be_left_out(model, batch, name):
     every = NovelImageSynthesis().loss(model, floats(batch), [Sealed()] * 2)
     fewer = NovelImageSynthesis(**{name: None}).loss(model, floats(batch), [Sealed()] * 2)
     assert set(every) - set(fewer) == {TERMS[name]}
+
+
+@pytest.mark.parametrize("name", ["agreement", "reading"])
+def test_losses_of_the_part_head_can_be_left_out(fit, batch, name):
+    model = with_head(fit)
+    every = NovelImageSynthesis().loss(model, floats(batch), [Sealed()] * 2)
+    fewer = NovelImageSynthesis(**{name: None}).loss(model, floats(batch), [Sealed()] * 2)
+    assert set(every) - set(fewer) == {f"loss_{name}"}
+
+
+@pytest.mark.parametrize("name", ["articulation", "adversary"])
+def test_losses_of_poses_need_pictures_that_train_the_pose(name):
+    with pytest.raises(ValueError, match="train_pose=False trains the painter alone"):
+        NovelImageSynthesis(train_pose=False, **{name: {"type": "part_synth.Anything"}})
 
 
 def test_one_loss_alone(model, batch):
@@ -83,6 +97,29 @@ def test_which_backgrounds_are_known():
     scenes[1, 0, 2, 2] += 0.1
     assert backgrounds_known(images, scenes).tolist() == [False, True, False]
     assert backgrounds_known(images, None).tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("width", [30, 32, 33, 35])
+def test_outer_quarters_stand_for_the_scene(width):
+    columns = torch.arange(float(width)).expand(1, 3, 4, width)
+    scene = beside_the_person(columns)[0, 0, 0]
+    quarter = -(-width // 4)
+    assert scene[:quarter].tolist() == list(range(quarter))
+    assert scene.flip(0)[:quarter].tolist() == list(range(width - 1, width - 1 - quarter, -1))
+    # No column of the middle, and no seam but the one in the middle.
+    assert ((scene < quarter) | (scene >= width - quarter)).all()
+    assert (scene.diff().abs() > 1).sum() == 1
+
+
+def test_scenes_are_the_empty_ones_where_they_are_known():
+    images = torch.rand(3, 3, 8, 8)
+    backgrounds = torch.rand(3, 3, 8, 8)
+    assert torch.equal(scenes_of(images, backgrounds), backgrounds)
+    beside = beside_the_person(images)
+    assert torch.equal(scenes_of(images, None), beside)
+    backgrounds[1] = images[1]
+    mixed = scenes_of(images, backgrounds)
+    assert torch.equal(mixed[::2], backgrounds[::2]) and torch.equal(mixed[1], beside[1])
 
 
 def test_agreement_is_least_where_the_puppet_shows_what_is_read():
@@ -187,7 +224,7 @@ def test_what_fools_the_critic_leaves_it_alone():
 def test_pictures_can_train_the_painter_alone(trained, batch):
     objective = NovelImageSynthesis(train_pose=False, optimizers=("synthesizer",))
     losses = objective.loss(trained, floats(batch), [Sealed()] * 2)
-    names = {"loss_reconstruction", "loss_flat", "loss_segmentation", "pose_spread_mm"}
+    names = {"loss_reconstruction", "loss_segmentation", "pose_spread_mm"}
     assert set(losses) == names
     sum(losses[name] for name in names - {"pose_spread_mm"}).backward()
     assert trained.decoder.to_colour.weight.grad.abs().sum() > 0

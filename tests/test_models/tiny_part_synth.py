@@ -47,6 +47,15 @@ def tiny_model(prior_state=None, **changes):
     return model
 
 
+HEAD = {"type": "part_synth.PartMapHead", "in_channels": 16, "hidden": 16, "detail_channels": 8}
+
+
+def with_head(fit, **changes):
+    """A PartSynth whose encoder has a part head; its prior is that of the fixture `fit`."""
+    encoder = {**TINY["encoder"], "part_head": HEAD}
+    return tiny_model(fit[0].state_dict(), encoder=encoder, **changes)
+
+
 def make_poses(count, seed=0, spread=0.2, dtype=torch.float32):
     """(count, 17, 3) poses that two people could take, body frame, metres."""
     generator = torch.Generator().manual_seed(seed)

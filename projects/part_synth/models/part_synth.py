@@ -231,8 +231,12 @@ class PartSynth(BaseModel):
 
     # ---- prediction --------------------------------------------------------------------------
 
-    def read(self, images: Tensor, backgrounds: Tensor | None = None) -> dict[str, Tensor]:
-        """Decode (B, 3, H, W) images at test time; with ``flip_test``, mirrored too and averaged.
+    def read(
+        self, images: Tensor, backgrounds: Tensor | None = None, flip: bool | None = None
+    ) -> dict[str, Tensor]:
+        """Decode (B, 3, H, W) images at test time.
+
+        With ``flip`` (None takes the model's ``flip_test``) mirrored too, and averaged.
 
         Poses are averaged in the body frame, where a disagreement about the view does no harm;
         averaging the views too made both the 2D error and N-MPJPE worse.
@@ -243,7 +247,7 @@ class PartSynth(BaseModel):
         """
         encoding = self.encoder(images, backgrounds)
         logits = encoding.part_logits
-        if not self.flip_test:
+        if not (self.flip_test if flip is None else flip):
             return {**self.decode(encoding), "encoding": encoding, "part_logits": logits}
         mirrored = self.encoder(
             images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from part_synth.registry import MODELS
 
 from .puppet_file import CLOTHES, Capsule, load_puppet
+from .puppet_tiles import Reach, TileGrid, draw_tiles, within_reach
 from .virtual_joints import VirtualJoints, extend_joints
 
 __all__ = ["Capsule", "PartMaps", "Puppet", "extend_joints"]
@@ -43,7 +44,10 @@ def _union(log_phi: Tensor) -> Tensor:
     1 - prod(1 - phi) would count the soft edges of overlapping capsules several times: walking
     puppets of 64 pixels, blur 1, covered a third more than their capsules do.
     """
-    return (torch.logsumexp(_COVER_POWER * log_phi, dim=1) / _COVER_POWER).clamp(max=0).exp()
+    nearest = log_phi.detach().amax(1, keepdim=True)
+    # Numbers that are too small for full precision take a processor ten times as long.
+    powers = (_COVER_POWER * (log_phi - nearest)).clamp_min(-80).exp().sum(1)
+    return (nearest[:, 0] + powers.log() / _COVER_POWER).clamp(max=0).exp()
 
 
 def _cut_behind(room_start: Tensor, room_end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,6 +117,9 @@ class Puppet(BaseModule):
         max_log_radius: Bound of the learned log factor; unbounded radii absorb misaligned poses.
         puppet: JSON file of the puppet (docs/puppet.md), or a dict of what such a file holds; the
             package's own when absent.
+        reach: Widths of the blur beyond its outline within which a capsule is drawn on processors;
+            what is left out is at most ``exp(-reach)`` of a template. None draws every capsule
+            in every pixel, as GPUs do.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -128,6 +135,7 @@ class Puppet(BaseModule):
         max_log_radius: float = 0.3,
         init_cfg: dict | None = None,
         puppet: str | Path | Mapping | None = None,
+        reach: float | None = 9.0,
     ) -> None:
         super().__init__(init_cfg)
         if capsules is not None and puppet is not None:
@@ -145,6 +153,7 @@ class Puppet(BaseModule):
         self.depth_sharpness = depth_sharpness
         self.uncertain_band = uncertain_band
         self.max_log_radius = max_log_radius
+        self.reach = reach
         self.extend_joints = VirtualJoints(definition)
         joint = {name: j for j, name in enumerate(self.joint_names)}
         ends = torch.tensor([[joint[c.start], joint[c.end]] for c in table])
@@ -231,7 +240,6 @@ class Puppet(BaseModule):
                 f"Puppet expects points (B, {len(self.joint_names)}, 2) from its extend_joints, "
                 f"got {tuple(points.shape)}"
             )
-        height, width = size
         radii = self.capsule_radii().to(points.dtype) * pixels_per_metre[:, None, None]
         if radius_factors is not None:
             radii = radii * radius_factors[..., None]
@@ -244,47 +252,71 @@ class Puppet(BaseModule):
             depth_start, depth_end = _shorten(depth_start, depth_end, cut_start, cut_end)
             radii = torch.stack(_shorten(*radii.unbind(-1), cut_start, cut_end), dim=-1)
             radii = radii - (_FADE * hidden * pixels_per_metre[:, None])[..., None]
-
-        step = 2.0 / width
-        xs = (torch.arange(width, device=points.device, dtype=points.dtype) + 0.5) * step - 1
-        ys = (torch.arange(height, device=points.device, dtype=points.dtype) + 0.5) * (
-            2.0 / height
-        ) - 1
-        axis = end - start
-        squared = axis.square().sum(-1).clamp_min((0.5 * step) ** 2)
-        # The projection of a pixel on the axis is affine in x and in y: no (H, W, 2) grid needed.
-        ux, uy = (axis / squared[..., None]).unbind(-1)
-        sx, sy = start.unbind(-1)
-        t = (
-            (ux[..., None] * (xs - sx[..., None]))[:, :, None, :]
-            + (uy[..., None] * (ys - sy[..., None]))[:, :, :, None]
-        ).clamp(0, 1)
-        dx = (xs - sx[..., None])[:, :, None, :] - t * axis[..., 0, None, None]
-        dy = (ys - sy[..., None])[:, :, :, None] - t * axis[..., 1, None, None]
-        radius = radii[..., 0, None, None] + t * (radii[..., 1] - radii[..., 0])[..., None, None]
-        if outline is not None:
-            radius = radius * outline
-        distance = (dx * dx + dy * dy + (0.05 * step) ** 2).sqrt()
-        logits = (radius - distance) / (blur * step)
-        depth = depth_start[..., None, None] + t * (depth_end - depth_start)[..., None, None]
-
-        log_phi = F.logsigmoid(logits)
-        visible = torch.softmax(_COVER_POWER * log_phi - self.depth_sharpness * depth, dim=1)
-        foreground = _union(log_phi)
-        capsules = visible * foreground[:, None]
-        # In half precision the parts would no longer sum to one.
+        # In half precision neither places nor sums of shares would be exact enough.
         with torch.autocast(points.device.type, enabled=False):
+            ends = (start, end, radii, depth_start, depth_end)
+            capsules, layers = self._draw(ends, size, blur, outline, details)
             parts = torch.einsum("bchw,cp->bphw", capsules, self.membership.to(points.dtype))
-        parts = torch.cat([1 - foreground[:, None], parts], dim=1)
+        foreground = layers[:, 0]
+        parts = torch.cat([1 - layers[:, :1], parts], dim=1)
         with torch.no_grad():
             certain = ((foreground - 0.5).abs() > self.uncertain_band).to(points.dtype)
-            surface = {}
+        surface = zip(("shade", "position", "lateral"), layers[:, 1:].unbind(1), strict=False)
+        return PartMaps(parts, capsules, foreground, certain, **dict(surface))
+
+    def _draw(
+        self,
+        ends: tuple[Tensor, ...],
+        size: tuple[int, int],
+        blur: float,
+        outline: Tensor | None,
+        details: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Shares of the capsules (B, C, H, W); foreground and details (B, 1 or 4, H, W)."""
+        start, end, radii, depth_start, depth_end = ends
+        grid = TileGrid.of(size, whole=self.reach is None or start.is_cuda)
+        step = 2.0 / size[1]
+        unit = blur * step  # crop half-widths; distances are in units of it from here on
+        axis = end - start
+        squared = axis.square().sum(-1, keepdim=True).clamp_min((0.5 * step) ** 2)
+        slope = radii[..., 1:] - radii[..., :1]
+        numbers = (start / unit, axis / unit, axis / squared * unit, radii[..., :1] / unit)
+        deeper = (depth_end - depth_start)[..., None]
+        numbers = (*numbers, slope / unit, depth_start[..., None], deeper)
+        table = torch.cat(numbers, dim=-1)  # (B, C, 10)
+        down, across = (coordinates / unit for coordinates in grid.axes(start))
+        factors = None if outline is None else grid.cut(outline[:, 0])
+
+        def draw(group: Reach) -> tuple[Tensor, Tensor]:
+            rows = table[group.image[:, None], group.capsule][..., None, None]
+            start_x, start_y, x, y, along_x, along_y, radius, slope, depth, deeper = rows.unbind(2)
+            # The projection of a pixel on the axis is affine in x and in y: no (H, W, 2) grid.
+            from_x = across[group.tile][:, None, None, :] - start_x
+            from_y = down[group.tile][:, None, :, None] - start_y
+            t = (along_x * from_x + along_y * from_y).clamp(0, 1)
+            dx = torch.addcmul(from_x, t, x, value=-1)
+            dy = torch.addcmul(from_y, t, y, value=-1)
+            distance = (dx * dx + dy * dy + (0.05 / blur) ** 2).sqrt()
+            radius = torch.addcmul(radius, t, slope)
+            if factors is not None:
+                radius = radius * factors[group.image, group.tile][:, None]
+            log_phi = F.logsigmoid(radius - distance)
+            nearness = -self.depth_sharpness * torch.addcmul(depth, t, deeper)
+            visible = torch.softmax(_COVER_POWER * log_phi + nearness, dim=1)
+            foreground = _union(log_phi)[:, None]
+            layers = [foreground]
             if details:
-                share = visible * (distance / radius.clamp_min(1e-12)).clamp(max=1)
-                side = torch.sign(dx * axis[..., 1, None, None] - dy * axis[..., 0, None, None])
-                surface = {
-                    "shade": share.sum(1),
-                    "position": (visible * t).sum(1),
-                    "lateral": (share * side).sum(1),
-                }
-        return PartMaps(parts, capsules, foreground, certain, **surface)
+                with torch.no_grad():
+                    share = visible * (distance / radius.clamp_min(1e-12)).clamp(max=1)
+                    side = torch.sign(dx * y - dy * x)
+                    layers += [v.sum(1, keepdim=True) for v in (share, visible * t, share * side)]
+            return visible * foreground, torch.cat(layers, dim=1)
+
+        with torch.no_grad():
+            largest = radii.amax(-1)
+            if outline is not None:
+                largest = largest * outline.amax((1, 2, 3))[:, None]
+            margin = unit * (self.reach or 0)
+            groups = list(within_reach(grid, start, end, largest, margin))
+        shape = (len(start), start.shape[1], 4 if details else 1)
+        return draw_tiles(grid, groups, draw, shape, like=start)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
+
+from part_synth.registry import MODELS
 
 if TYPE_CHECKING:
     from part_synth.models.part_synth import PartSynth
@@ -42,6 +44,16 @@ class Objective(BaseModule, metaclass=ABCMeta):
         """
 
 
+def config_of(name: str, **arguments) -> dict:
+    """Config of one of this package's losses or painters: the default of an objective's part."""
+    return {"type": f"part_synth.{name}", **arguments}
+
+
+def build_part(config: dict | None) -> nn.Module | None:
+    """A part of an objective, None where it is left out."""
+    return None if config is None else MODELS.build(config)
+
+
 def flat_frames(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Frames and, where they are there, backgrounds (B * F, 3, H, W) of a batch."""
     background = inputs.get("background")
@@ -53,3 +65,39 @@ def backgrounds_known(images: Tensor, backgrounds: Tensor | None) -> Tensor:
     if backgrounds is None:
         return torch.zeros(len(images), dtype=torch.bool, device=images.device)
     return (images != backgrounds).flatten(1).any(1)
+
+
+def beside_the_person(images: Tensor) -> Tensor:
+    """Scenes for made people where no empty scene is known.
+
+    The crop's person stands in its middle half. A made person before the frame as it is would stand
+    beside a real one that counts as background.
+
+    Args:
+        images: (B, 3, H, W) crops.
+
+    Returns:
+        (B, 3, H, W) the outer quarters of each, mirrored towards the middle.
+    """
+    width = images.shape[-1]
+    column = torch.arange(width, device=images.device)
+    edge = torch.minimum(column, width - 1 - column)
+    quarter = (width + 3) // 4
+    source = torch.where(edge < quarter, edge, 2 * quarter - 1 - edge).clamp_min(0)
+    return images[..., torch.where(column < width / 2, source, width - 1 - source)]
+
+
+def scenes_of(images: Tensor, backgrounds: Tensor | None) -> Tensor:
+    """(B, 3, H, W) what made people are painted before: empty scenes where they are known.
+
+    Args:
+        images: (B, 3, H, W) frames.
+        backgrounds: (B, 3, H, W) their empty scenes; a frame that stands for its own has none.
+    """
+    known = backgrounds_known(images, backgrounds)
+    if known.all():
+        return backgrounds
+    beside = beside_the_person(images)
+    if backgrounds is None:
+        return beside
+    return torch.where(known[:, None, None, None], backgrounds, beside)

@@ -8,11 +8,7 @@ from torch import Tensor
 from part_synth.models.losses import foreground_evidence
 from part_synth.registry import MODELS
 
-from .base import Objective, backgrounds_known, flat_frames
-
-
-def _config(name: str) -> dict:
-    return {"type": f"part_synth.{name}"}
+from .base import Objective, backgrounds_known, build_part, config_of, flat_frames
 
 
 @MODELS.register_module()
@@ -27,7 +23,7 @@ class NovelImageSynthesis(Objective):
     Args:
         reconstruction: Config of the loss between synthesised and real frames.
         flat_reconstruction: The same for the flat painting in capsule colours, which needs no
-            trained decoder.
+            trained decoder; unused where the pose is not trained.
         foreground: Config of the loss between puppet and background difference; used only
             where the background is known.
         segmentation: Config of the decoder's segmentation loss.
@@ -46,18 +42,21 @@ class NovelImageSynthesis(Objective):
             optimiser.
         blur: Width of the template's edge in pixels.
         train_pose: False takes poses as they are read: the pictures train the painter alone. Losses
-            that only concern the pose are left out then.
+            that concern the encoder alone (foreground, agreement, reading, tie) are left out then.
+
+    Raises:
+        ValueError: A loss of poses was asked for with ``train_pose=False``.
     """
 
     def __init__(
         self,
-        reconstruction: dict | None = _config("MultiScaleL1Loss"),  # noqa: B008
-        flat_reconstruction: dict | None = _config("MultiScaleL1Loss"),  # noqa: B008
-        foreground: dict | None = _config("ForegroundLoss"),  # noqa: B008
-        segmentation: dict | None = _config("PartSegmentationLoss"),  # noqa: B008
-        agreement: dict | None = _config("PartAgreementLoss"),  # noqa: B008
-        reading: dict | None = _config("ForegroundReadingLoss"),  # noqa: B008
-        tie: dict | None = _config("ReadingTieLoss"),  # noqa: B008
+        reconstruction: dict | None = config_of("MultiScaleL1Loss"),  # noqa: B008
+        flat_reconstruction: dict | None = config_of("MultiScaleL1Loss"),  # noqa: B008
+        foreground: dict | None = config_of("ForegroundLoss"),  # noqa: B008
+        segmentation: dict | None = config_of("PartSegmentationLoss"),  # noqa: B008
+        agreement: dict | None = config_of("PartAgreementLoss"),  # noqa: B008
+        reading: dict | None = config_of("ForegroundReadingLoss"),  # noqa: B008
+        tie: dict | None = config_of("ReadingTieLoss"),  # noqa: B008
         perceptual: dict | None = None,
         appearance_cycle: dict | None = None,
         articulation: dict | None = None,
@@ -67,21 +66,23 @@ class NovelImageSynthesis(Objective):
         optimizers: tuple[str, ...] = ("encoder", "synthesizer"),
     ) -> None:
         super().__init__(optimizers)
-
-        def build(config: dict | None):
-            return None if config is None else MODELS.build(config)
-
-        self.reconstruction = build(reconstruction)
-        self.flat_reconstruction = build(flat_reconstruction)
-        self.foreground = build(foreground)
-        self.segmentation = build(segmentation)
-        self.agreement = build(agreement)
-        self.reading = build(reading)
-        self.tie = build(tie)
-        self.perceptual = build(perceptual)
-        self.appearance_cycle = build(appearance_cycle)
-        self.articulation = build(articulation)
-        self.adversary = build(adversary)
+        if not train_pose and (articulation is not None or adversary is not None):
+            raise ValueError(
+                "NovelImageSynthesis with train_pose=False trains the painter alone: articulation "
+                "and adversary judge the pose and would do nothing; leave them out, or set "
+                "train_pose=True and name the encoder's optimiser in `optimizers`"
+            )
+        self.reconstruction = build_part(reconstruction)
+        self.flat_reconstruction = build_part(flat_reconstruction)
+        self.foreground = build_part(foreground)
+        self.segmentation = build_part(segmentation)
+        self.agreement = build_part(agreement)
+        self.reading = build_part(reading)
+        self.tie = build_part(tie)
+        self.perceptual = build_part(perceptual)
+        self.appearance_cycle = build_part(appearance_cycle)
+        self.articulation = build_part(articulation)
+        self.adversary = build_part(adversary)
         self.blur = blur
         self.train_pose = train_pose
 
@@ -155,7 +156,7 @@ class NovelImageSynthesis(Objective):
         losses = {}
         if self.reconstruction is not None:
             losses["loss_reconstruction"] = self.reconstruction(synthesized.image, images, weight)
-        if self.flat_reconstruction is not None:
+        if self.flat_reconstruction is not None and self.train_pose:
             losses["loss_flat"] = self.flat_reconstruction(synthesized.flat, images, weight)
         if self.perceptual is not None:
             losses["loss_perceptual"] = self.perceptual(synthesized.image, images, weight)

@@ -9,7 +9,7 @@ from part_synth.models.puppet_bank import PuppetBank
 from part_synth.models.puppet_painter import PuppetPainter
 from part_synth.registry import MODELS
 
-from .base import Objective
+from .base import Objective, build_part, config_of, flat_frames, scenes_of
 
 
 @MODELS.register_module()
@@ -18,13 +18,13 @@ class PuppetPretraining(Objective):
 
     The painted puppet is the cheapest synthesised image of an unpaired pose: the cycle pose ->
     part maps -> image -> encoder must return the pose. Backgrounds are those of the videos where
-    the camera is static, else the frames themselves.
+    the camera is static, else what the frames show beside the person.
 
     Args:
         painter: Config of the puppet painter.
-        reading_loss: Config of the loss between encoding and known pose.
+        reading_loss: Config of the loss between encoding and known pose; None leaves it out.
         parts_loss: Config of the loss between the parts that the encoder's head reads and the
-            puppet's own; unused without such a head.
+            puppet's own; unused without such a head; None leaves it out.
         batch_size: Puppets per step.
         fresh: Puppets painted per step; the others come from those painted before in the same
             epoch.
@@ -37,9 +37,9 @@ class PuppetPretraining(Objective):
 
     def __init__(
         self,
-        painter: dict | None = None,
-        reading_loss: dict | None = None,
-        parts_loss: dict | None = None,
+        painter: dict = config_of("PuppetPainter"),  # noqa: B008
+        reading_loss: dict | None = config_of("PoseReadingLoss"),  # noqa: B008
+        parts_loss: dict | None = config_of("PartReadingLoss"),  # noqa: B008
         batch_size: int = 64,
         fresh: int = 16,
         bank_size: int = 8192,
@@ -54,9 +54,14 @@ class PuppetPretraining(Objective):
                 "PuppetPretraining needs batch_size, fresh, bank_size and start of at least 1, "
                 f"got {batch_size}, {fresh}, {bank_size} and {self.start}"
             )
-        self.painter: PuppetPainter = MODELS.build(painter or {"type": "part_synth.PuppetPainter"})
-        self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
-        self.parts_loss = MODELS.build(parts_loss or {"type": "part_synth.PartReadingLoss"})
+        if reading_loss is None and parts_loss is None:
+            raise ValueError(
+                "PuppetPretraining has no reading_loss and no parts_loss and would teach nothing; "
+                "give it one of them, or leave it out of the model's objectives"
+            )
+        self.painter: PuppetPainter = MODELS.build(painter)
+        self.reading_loss = build_part(reading_loss)
+        self.parts_loss = build_part(parts_loss)
         self.batch_size = batch_size
         self.fresh = fresh
         self.vary = vary
@@ -69,7 +74,7 @@ class PuppetPretraining(Objective):
     @torch.no_grad()
     def _paint(self, model, inputs: dict[str, Tensor]) -> None:
         count = self.fresh if self.bank.count else self.start
-        scenes = inputs.get("background", inputs["image"]).flatten(0, 1)
+        scenes = scenes_of(*flat_frames(inputs))
         rows = torch.randint(len(scenes), (count,), device=scenes.device)
         poses = model.draw_unpaired_poses(count)
         with torch.autocast(scenes.device.type, enabled=False):
@@ -87,16 +92,18 @@ class PuppetPretraining(Objective):
         backgrounds = puppets.backgrounds if "background" in inputs else None
         encoding = model.encoder(puppets.images, backgrounds)
         decoded = model.decode(encoding)
-        joints_cam = camera.rotate(joints_body)
-        losses = self.reading_loss(
-            encoding,
-            decoded,
-            joints_cam=joints_cam,
-            points=camera.project(joints_cam),
-            joints_body=joints_body,
-            camera=camera,
-        )
-        if encoding.part_logits is not None:
+        losses = {}
+        if self.reading_loss is not None:
+            joints_cam = camera.rotate(joints_body)
+            losses = self.reading_loss(
+                encoding,
+                decoded,
+                joints_cam=joints_cam,
+                points=camera.project(joints_cam),
+                joints_body=joints_body,
+                camera=camera,
+            )
+        if encoding.part_logits is not None and self.parts_loss is not None:
             losses["loss_parts"] = self.parts_loss(encoding.part_logits, puppets.part_labels)
         with torch.no_grad():
             error = (decoded["joints_body"] - joints_body).norm(dim=-1).mean()

@@ -12,7 +12,7 @@ from torch import Tensor
 from part_synth.models.novel_images import change_light
 from part_synth.registry import MODELS
 
-from .base import Objective, flat_frames
+from .base import Objective, build_part, config_of, flat_frames
 
 
 @dataclass
@@ -75,50 +75,58 @@ def shows_one_instant(sample) -> bool:
 class ReadingConsistency(Objective):
     """Read an altered real frame as the unaltered one is read.
 
-    The reading of the frame, averaged with that of its mirror image where the model does so at
-    test time, is the target and gets no gradient; the altered frame is cropped and turned anew,
+    The reading of the frame, averaged with that of its mirror image, is the target and gets no
+    gradient; the altered frame is cropped and turned anew,
     lit and coloured otherwise, and shown without its background now and then, so that what the
     empty scene tells the encoder is learned for pictures whose scene is unknown. Frames that
     several cameras took at one instant have one body-frame pose, the mean of their readings.
-    Consistency of views and of left and right is the paper group's kind of self-supervision
-    (Kundu et al., CVPR 2020); this form of it is this project's.
+    Consistency of views and of left and right as a teacher is this project's form of it.
 
     Args:
-        reading_loss: Config of the loss between encoding and target.
+        reading_loss: Config of the loss between encoding and target; None leaves it out.
         parts_weight: Weight of the cross-entropy between both readings of the parts.
         scale: Largest log factor of the new crop.
         shift: Largest shift of its centre, crop half-widths.
         roll: Largest turn, radians.
         withhold: Share of altered frames that lose their background.
         colour: Largest relative change of a colour channel.
+        mirror: Average the target with the reading of the mirror image (left-right consistency).
+            None does what the model does at test time (its ``flip_test``).
     """
 
     def __init__(
         self,
-        reading_loss: dict | None = None,
+        reading_loss: dict | None = config_of("PoseReadingLoss"),  # noqa: B008
         parts_weight: float = 3.0,
         scale: float = 0.15,
         shift: float = 0.1,
         roll: float = math.radians(8),
         withhold: float = 0.5,
         colour: float = 0.3,
+        mirror: bool | None = None,
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
-        self.reading_loss = MODELS.build(reading_loss or {"type": "part_synth.PoseReadingLoss"})
+        if reading_loss is None and parts_weight == 0:
+            raise ValueError(
+                "ReadingConsistency with reading_loss=None and parts_weight=0 would teach nothing; "
+                "give it one of them, or leave it out of the model's objectives"
+            )
+        self.reading_loss = build_part(reading_loss)
         self.parts_weight = parts_weight
         self.scale = scale
         self.shift = shift
         self.roll = roll
         self.withhold = withhold
         self.colour = colour
+        self.mirror = mirror
 
     @torch.no_grad()
     def _target(self, model, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         was_training = model.encoder.training
         model.encoder.eval()
         try:
-            read = model.read(*flat_frames(inputs))
+            read = model.read(*flat_frames(inputs), flip=self.mirror)
         finally:
             model.encoder.train(was_training)
         together = torch.tensor([shows_one_instant(sample) for sample in data_samples])
@@ -149,14 +157,16 @@ class ReadingConsistency(Objective):
             scene = torch.where(hidden, altered, scene)
         encoding = model.encoder(altered, scene)
         decoded = model.decode(encoding)
-        losses = self.reading_loss(
-            encoding,
-            decoded,
-            joints_cam=change.turn(target["joints_cam"]),
-            points=change.points(target["points"]),
-            joints_body=target["joints_body"],
-        )
-        if encoding.part_logits is not None:
+        losses = {}
+        if self.reading_loss is not None:
+            losses = self.reading_loss(
+                encoding,
+                decoded,
+                joints_cam=change.turn(target["joints_cam"]),
+                points=change.points(target["points"]),
+                joints_body=target["joints_body"],
+            )
+        if encoding.part_logits is not None and self.parts_weight > 0:
             wanted = change.images(target["encoding"].part_logits.softmax(1))
             losses["loss_parts"] = self.parts_weight * F.cross_entropy(encoding.part_logits, wanted)
         return losses

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from part_synth.registry import MODELS
 
-from .base import Objective, flat_frames
+from .base import Objective, config_of, flat_frames
 
 
 def _has_labels(sample) -> bool:
@@ -28,12 +28,12 @@ class SupervisedPose(Objective):
     """
 
     def __init__(
-        self, reading_loss: dict | None = None, optimizers: tuple[str, ...] = ("encoder",)
+        self,
+        reading_loss: dict = config_of("PoseReadingLoss", joints_cam=10.0),  # noqa: B008
+        optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
-        self.reading_loss = MODELS.build(
-            reading_loss or {"type": "part_synth.PoseReadingLoss", "joints_cam": 10.0}
-        )
+        self.reading_loss = MODELS.build(reading_loss)
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
