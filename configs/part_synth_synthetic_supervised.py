@@ -1,5 +1,5 @@
-# The supervised twin: the same encoder, prior, budget and crops as part_synth_synthetic.py, with
-# the 3D labels of every training frame. It is the ceiling, not a method of ours.
+# The supervised twin: the same backbone, trunk, prior, budget and crops as part_synth_synthetic.py,
+# with the 3D labels of every training frame. It is the ceiling, not a method of ours.
 _base_ = ["part_synth_synthetic.py"]
 
 # hooks

@@ -64,6 +64,10 @@ ROWS = {
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS, "model.objectives.puppet.start=4"],
         {"puppet", "uneven", "synthesis", "cycle"},
     ),
+    "ablations/part_synth_short": (
+        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
+    ),
     "ablations/part_synth_alternating": (
         [*PUPPETS[:2], *PHASES, *BATCH, *VIDEOS],
         {"puppet", "foreground", "reconstruction", "parts"},

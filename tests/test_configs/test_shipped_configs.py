@@ -105,6 +105,7 @@ def train(config, data, work, monkeypatch, *arguments, epochs=2):
         "part_synth_synthetic",
         "part_synth_synthetic_96px",
         "part_synth_synthetic_supervised",
+        "part_synth_synthetic_res50",
         "part_synth_h36m",
         "part_synth_3dhp",
     ],
@@ -181,3 +182,23 @@ def test_two_processes_keep_the_same_weights(data, tmp_path):
     objectives = {name.split("/")[0] for name in names if "/" in name}
     assert objectives == {"puppet", "uneven", "synthesis", "cycle", "consistency"}
     assert math.isfinite(json.loads((work / "results.json").read_text())["p_mpjpe_mm"])
+
+
+def test_test_of_the_painter(data, tmp_path, monkeypatch):
+    """Weights of part_synth_synthetic.py in part_synth_synthetic_novel_images.py."""
+    train("part_synth_synthetic", data, tmp_path / "work", monkeypatch, "--no-validate")
+    path = ROOT / "configs" / "part_synth_synthetic_novel_images.py"
+    loader = [option for option in SMALL if option.startswith("test_dataloader")]
+    chosen = [
+        *(option for option in loader if "crop" not in option),
+        "test_dataloader.dataset.min_gap=0.1",
+        "test_dataloader.dataset.synthetic=None",
+        f"test_dataloader.dataset.data_root={data['h36m']}",
+        f"model.unpaired_poses={data['poses']}",
+    ]
+    out, weights = tmp_path / "metrics.json", tmp_path / "work" / "epoch_2.pth"
+    arguments = ["--work-dir", tmp_path / "test", "--out", out]
+    assert not run("test", path, weights, *arguments, monkeypatch=monkeypatch, options=chosen)
+    metrics = json.loads(out.read_text())
+    for answer in ("novel", "baseline_copy_source", "baseline_background"):
+        assert metrics[f"{answer}_psnr_person_db"] > 0, answer

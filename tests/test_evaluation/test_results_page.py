@@ -62,6 +62,16 @@ def test_untrained_network_of_any_record(tmp_path):
     assert "untrained network" not in results_markdown([resumed])
 
 
+def test_untrained_network_is_the_median_of_the_row_with_most_seeds(tmp_path):
+    run = finished_run(tmp_path / "run", 70.0)
+    records = [make_record(run, "another row", 0, "x", "2026-01-02")]
+    for seed, value in enumerate((150.0, 110.0, 120.0)):
+        record = make_record(run, "no labels", seed, "x", "2026-01-02")
+        record["metrics"]["untrained/p_mpjpe_mm"] = value
+        records.append(record)
+    assert "| untrained network | 3 | 120.0 | 1.20 |" in results_markdown(records)
+
+
 def test_page_has_medians_and_ratios(tmp_path):
     records = []
     for seed, value in enumerate((70.0, 90.0, 72.0)):
@@ -72,7 +82,7 @@ def test_page_has_medians_and_ratios(tmp_path):
     page = results_markdown(load_records(tmp_path))
     assert "| no labels | 3 | 72.0 | 0.72 |" in page
     assert "| mean pose (canonical) | – | 100.0 | 1.00 |" in page
-    assert "| untrained network | 1 | 130.0 | 1.30 |" in page
+    assert "| untrained network | 3 | 130.0 | 1.30 |" in page
     assert page.count("`python train`") == 3
     plot_validation(records, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 5000

@@ -55,13 +55,15 @@ def test_every_config_of_the_folder_is_tested_with_every_checkpoint(tool, tmp_pa
 
     monkeypatch.setattr(module, "measure", measure)
     monkeypatch.setattr(sys, "argv", ["x", *map(str, checkpoints), "--configs", str(tmp_path)])
-    sys.argv += ["--out", str(tmp_path / "page")]
+    sys.argv += ["--out", str(tmp_path / "page"), "--commit", "1a2b3c4"]
     assert run_tool(module.main) == 0
     names = ("part_synth_synthetic.py", "far_away.py", "in_the_dark.py")
     assert seen == [(name, f"seed{seed}") for name in names for seed in range(2)]
     facts = json.loads((tmp_path / "page/robustness.json").read_text())
     assert facts["rows"]["in the dark"] == [METRICS] * 2
     assert str(tmp_path) not in facts["command"]
+    assert all(f"{tmp_path.name}/{path.name}" in facts["command"] for path in checkpoints)
+    assert facts["commit"] == "1a2b3c4"
     assert "| far away | 70.0 | 40.0 | 0.70 |" in (tmp_path / "page/README.md").read_text()
 
 

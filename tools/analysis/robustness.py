@@ -23,8 +23,8 @@ from rich.progress import track
 _TOOLS = Path(__file__).resolve().parents[1]
 _PAGE = """# Conditions that training never saw
 
-Medians over {count} checkpoint(s), {date}. One condition at a time differs from the first row; the
-configs in `{folder}` say what. The page is made by
+Medians over {count} checkpoint(s) of commit {commit}, {date}. One condition at a time differs from
+the first row; the configs in `{folder}` say what. The page is made by
 
     {command}
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--base", default="configs/part_synth_synthetic.py", help="first row")
     parser.add_argument("--configs", default="configs/robustness", help="folder of the conditions")
     parser.add_argument("--out", default="docs/results/robustness", help="folder of the page")
+    parser.add_argument("--commit", default="", help="commit that the checkpoints are of")
     args = parser.parse_args()
 
     conditions = sorted(Path(args.configs).glob("*.py"))
@@ -85,10 +86,12 @@ def main() -> None:
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    names = " ".join(Path(checkpoint).name for checkpoint in args.checkpoints)
+    # Folders tell the runs apart; where those lie is a matter of the machine.
+    names = " ".join("/".join(Path(checkpoint).parts[-2:]) for checkpoint in args.checkpoints)
     facts = {
         "date": datetime.date.today().isoformat(),
-        "command": f"python tools/analysis/robustness.py {names}",
+        "command": f"python tools/analysis/robustness.py {names} --base {args.base}",
+        "commit": args.commit or "unknown",
         "rows": rows,
     }
     (out / "robustness.json").write_text(json.dumps(facts, indent=1) + "\n")

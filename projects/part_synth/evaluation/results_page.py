@@ -133,7 +133,7 @@ def results_markdown(records: list[dict]) -> str:
             rows.append((label, _BLANK, {_CURVE_KEY: first[key]}))
     untrained = _untrained(records)
     if untrained:
-        rows.append(("untrained network", "1", untrained))
+        rows.append(("untrained network", str(len(untrained)), medians(untrained)))
     names = list(dict.fromkeys(map(_row_name, records)))
     for name in names:
         group = [record["metrics"] for record in records if _row_name(record) == name]
@@ -191,14 +191,15 @@ def metrics_table(
     return lines
 
 
-def _untrained(records: list[dict]) -> dict[str, float]:
-    """Metrics of the untrained network, of the first record that has them."""
+def _untrained(records: list[dict]) -> list[dict[str, float]]:
+    """Metrics of the untrained network, of each seed of the row that has most of them."""
+    rows: dict[str, list[dict[str, float]]] = {}
     for record in records:
         metrics = record["metrics"].items()
         found = {k[len(_UNTRAINED) :]: v for k, v in metrics if k.startswith(_UNTRAINED)}
         if found:
-            return found
-    return {}
+            rows.setdefault(_row_name(record), []).append(found)
+    return max(rows.values(), key=len, default=[])
 
 
 def _row_name(record: dict) -> str:

@@ -1,0 +1,37 @@
+# The short form of part_synth_synthetic.py that the ablation takes pieces from or adds them to:
+# 1,200 steps instead of 8,000.
+_base_ = ["../part_synth_synthetic.py"]
+
+# schedule
+max_epochs = 4
+train_cfg = dict(max_epochs=max_epochs)
+_schedule = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        convert_to_iter_based=True,
+        begin=0,
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+    ),
+]
+param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
+
+# hooks
+custom_hooks = [
+    dict(type="part_synth.PosePriorHook", steps=2000),
+    dict(
+        type="part_synth.ObjectiveScheduleHook",
+        phases=[
+            dict(until=2, cycle=["puppet"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
+        ],
+    ),
+    dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
+    dict(type="part_synth.ResultsTableHook", untrained=False),
+]
+
+# loaders
+# 300 steps an epoch.
+train_dataloader = dict(sampler=dict(samples_per_epoch=1800))
