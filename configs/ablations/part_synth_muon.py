@@ -1,5 +1,5 @@
-# Another form of part_synth_synthetic.py: crops of 96 pixels for 7 epochs, Muon for convolutions,
-# fewer new puppets that come again mirrored and in other colours, no consistency.
+# Another form of part_synth_synthetic.py: crops of 96 pixels for 12 epochs, Muon for convolutions,
+# puppets that come again mirrored and in other colours, a part head of less cost.
 _base_ = ["../part_synth_synthetic.py"]
 
 # optimizer
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 )
 
 # schedule
-max_epochs = 7
+max_epochs = 12
 train_cfg = dict(max_epochs=max_epochs)
 _schedule = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
@@ -33,8 +33,8 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=4, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven"]),
+            dict(until=6, cycle=["puppet"]),
+            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -43,9 +43,10 @@ custom_hooks = [
 ]
 
 # model
-_puppets = dict(vary=dict(), fresh=4, start=512)
+_puppets = dict(vary=dict(), start=512)
 model = dict(
-    objectives=dict(puppet=_puppets, uneven=_puppets, cycle=dict(repeats=1), consistency=None),
+    encoder=dict(part_head=dict(type="part_synth.SubpixelPartMapHead")),
+    objectives=dict(puppet=_puppets, uneven=_puppets, cycle=dict(repeats=1)),
 )
 
 # loaders

@@ -62,7 +62,7 @@ ROWS = {
     ),
     "ablations/part_synth_muon": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS, "model.objectives.puppet.start=4"],
-        {"puppet", "uneven", "synthesis", "cycle"},
+        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
     ),
     "ablations/part_synth_short": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],

@@ -1,21 +1,25 @@
 import pytest
 import torch
 from part_synth.geometry import PART_FLIP_INDICES
-from part_synth.models.part_map_head import PartMapHead
+from part_synth.models.part_map_head import PartMapHead, SubpixelPartMapHead
 from tiny_part_synth import SIZE, floats, tiny_model, with_head
 
+HEADS = pytest.mark.parametrize("head_class", [PartMapHead, SubpixelPartMapHead])
 
-def test_logits_have_half_the_images_size():
-    head = PartMapHead(in_channels=12, num_parts=5)
+
+@HEADS
+def test_logits_have_half_the_images_size(head_class):
+    head = head_class(in_channels=12, num_parts=5)
     logits = head(torch.randn(2, 12, 6, 9), torch.randn(2, 3, 48, 72))
     assert logits.shape == (2, 6, 24, 36)
     assert logits.dtype == torch.float32
 
 
-def test_learns_what_only_the_image_shows():
+@HEADS
+def test_learns_what_only_the_image_shows(head_class):
     """The pyramid says nothing here: the boundary must come from the picture."""
     torch.manual_seed(0)
-    head = PartMapHead(in_channels=4, num_parts=1, detail_channels=8, hidden=8)
+    head = head_class(in_channels=4, num_parts=1, detail_channels=8, hidden=8)
     optimizer = torch.optim.Adam(head.parameters(), lr=1e-2)
     for _ in range(60):
         labels = (torch.rand(8, 1, 8, 8) > 0.5).repeat_interleave(2, 2).repeat_interleave(2, 3)

@@ -59,7 +59,7 @@ from .objectives import (
     SupervisedPose,
     SynthesisCycle,
 )
-from .part_map_head import PartMapHead
+from .part_map_head import PartMapHead, SubpixelPartMapHead
 from .part_synth import PartSynth
 from .pose_encoder import PoseEncoder, PoseEncoding
 from .pose_prior import PosePrior
@@ -132,6 +132,7 @@ __all__ = [
     "RandomFeatures",
     "ReadingConsistency",
     "ReadingTieLoss",
+    "SubpixelPartMapHead",
     "SupervisedLifting",
     "SupervisedPose",
     "SynthesisCycle",
