@@ -119,7 +119,7 @@ class Puppet(BaseModule):
             package's own when absent.
         reach: Widths of the blur beyond its outline within which a capsule is drawn on processors;
             what is left out is at most ``exp(-reach)`` of a template. None draws every capsule
-            in every pixel, as GPUs do.
+            in every pixel, as GPUs and exported models do.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -274,7 +274,9 @@ class Puppet(BaseModule):
     ) -> tuple[Tensor, Tensor]:
         """Shares of the capsules (B, C, H, W); foreground and details (B, 1 or 4, H, W)."""
         start, end, radii, depth_start, depth_end = ends
-        grid = TileGrid.of(size, whole=self.reach is None or start.is_cuda)
+        # Which tiles there are to draw depends on the pose; an exported graph can't.
+        whole = self.reach is None or start.is_cuda or torch.compiler.is_compiling()
+        grid = TileGrid.of(size, whole)
         step = 2.0 / size[1]
         unit = blur * step  # crop half-widths; distances are in units of it from here on
         axis = end - start
@@ -285,21 +287,19 @@ class Puppet(BaseModule):
         numbers = (*numbers, slope / unit, depth_start[..., None], deeper)
         table = torch.cat(numbers, dim=-1)  # (B, C, 10)
         down, across = (coordinates / unit for coordinates in grid.axes(start))
-        factors = None if outline is None else grid.cut(outline[:, 0])
 
-        def draw(group: Reach) -> tuple[Tensor, Tensor]:
-            rows = table[group.image[:, None], group.capsule][..., None, None]
-            start_x, start_y, x, y, along_x, along_y, radius, slope, depth, deeper = rows.unbind(2)
+        def draw(numbers: Tensor, ys: Tensor, xs: Tensor, factor: Tensor | None) -> tuple:
+            numbers = numbers[..., None, None].unbind(2)
+            start_x, start_y, x, y, along_x, along_y, radius, slope, depth, deeper = numbers
             # The projection of a pixel on the axis is affine in x and in y: no (H, W, 2) grid.
-            from_x = across[group.tile][:, None, None, :] - start_x
-            from_y = down[group.tile][:, None, :, None] - start_y
+            from_x, from_y = xs[:, None, None, :] - start_x, ys[:, None, :, None] - start_y
             t = (along_x * from_x + along_y * from_y).clamp(0, 1)
             dx = torch.addcmul(from_x, t, x, value=-1)
             dy = torch.addcmul(from_y, t, y, value=-1)
             distance = (dx * dx + dy * dy + (0.05 / blur) ** 2).sqrt()
             radius = torch.addcmul(radius, t, slope)
-            if factors is not None:
-                radius = radius * factors[group.image, group.tile][:, None]
+            if factor is not None:
+                radius = radius * factor
             log_phi = F.logsigmoid(radius - distance)
             nearness = -self.depth_sharpness * torch.addcmul(depth, t, deeper)
             visible = torch.softmax(_COVER_POWER * log_phi + nearness, dim=1)
@@ -312,11 +312,23 @@ class Puppet(BaseModule):
                     layers += [v.sum(1, keepdim=True) for v in (share, visible * t, share * side)]
             return visible * foreground, torch.cat(layers, dim=1)
 
+        if grid.tile == grid.size:
+            return draw(table, down, across, outline)
+        factors = None if outline is None else grid.cut(outline[:, 0])
+
+        def draw_group(group: Reach) -> tuple[Tensor, Tensor]:
+            rows = group.image, group.tile
+            return draw(
+                table[group.image[:, None], group.capsule],
+                down[group.tile],
+                across[group.tile],
+                None if factors is None else factors[rows][:, None],
+            )
+
         with torch.no_grad():
             largest = radii.amax(-1)
             if outline is not None:
                 largest = largest * outline.amax((1, 2, 3))[:, None]
-            margin = unit * (self.reach or 0)
-            groups = list(within_reach(grid, start, end, largest, margin))
+            groups = list(within_reach(grid, start, end, largest, self.reach * unit))
         shape = (len(start), start.shape[1], 4 if details else 1)
-        return draw_tiles(grid, groups, draw, shape, like=start)
+        return draw_tiles(grid, groups, draw_group, shape, like=start)

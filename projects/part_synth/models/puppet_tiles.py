@@ -101,12 +101,6 @@ def within_reach(
     Yields:
         Disjoint groups of tiles; every capsule in reach of a tile is among its K.
     """
-    if grid.tile == grid.size:
-        batch, capsules = radius.shape
-        image = torch.arange(batch, device=radius.device)
-        every = torch.arange(capsules, device=radius.device).expand(batch, -1)
-        yield Reach(image, torch.zeros_like(image), every)
-        return
     ys, xs = grid.axes(start)
     centre = torch.stack([xs.mean(1), ys.mean(1)], dim=-1)  # (N, 2)
     axis = end - start
