@@ -283,6 +283,13 @@ def test_puppets_teach_pose_or_parts_alone(fit, batch, unpaired_file):
         MODELS.build({**config, "reading_loss": None})
 
 
+@pytest.mark.parametrize("name", ["PuppetPretraining", "SynthesisCycle", "ReadingConsistency"])
+def test_losses_of_parts_alone_need_a_part_head(trained, batch, name):
+    objective = MODELS.build({"type": f"part_synth.{name}", "reading_loss": None})
+    with pytest.raises(ValueError, match=f"{name} has nothing to minimise.*an encoder with a part"):
+        objective.loss(trained, floats(batch), [Sealed(), Sealed()])
+
+
 @pytest.mark.parametrize("name", ["batch_size", "fresh", "bank_size", "start"])
 def test_puppets_come_in_positive_numbers(name):
     with pytest.raises(ValueError, match="of at least 1, got"):

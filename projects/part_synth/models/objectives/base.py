@@ -30,6 +30,21 @@ class Objective(BaseModule, metaclass=ABCMeta):
     def start_epoch(self) -> None:
         """Forget what must not outlive an epoch; called before each."""
 
+    def need_some(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The losses, unless none is left.
+
+        Raises:
+            ValueError: There is none: what was not left out needs a part head, and the encoder has
+                none.
+        """
+        if not losses:
+            raise ValueError(
+                f"{type(self).__name__} has nothing to minimise: its reading_loss is None, and its "
+                "losses of parts need an encoder with a part_head. Give it a reading_loss or the "
+                "encoder a part_head, or leave it out of the schedule"
+            )
+        return losses
+
     @abstractmethod
     def loss(
         self, model: PartSynth, inputs: dict[str, Tensor], data_samples: list

@@ -107,4 +107,4 @@ class PuppetPretraining(Objective):
             losses["loss_parts"] = self.parts_loss(encoding.part_logits, puppets.part_labels)
         with torch.no_grad():
             error = (decoded["joints_body"] - joints_body).norm(dim=-1).mean()
-        return {**losses, "puppet_mpjpe_mm": 1000 * error}
+        return {**self.need_some(losses), "puppet_mpjpe_mm": 1000 * error}

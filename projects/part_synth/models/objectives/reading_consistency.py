@@ -169,4 +169,4 @@ class ReadingConsistency(Objective):
         if encoding.part_logits is not None and self.parts_weight > 0:
             wanted = change.images(target["encoding"].part_logits.softmax(1))
             losses["loss_parts"] = self.parts_weight * F.cross_entropy(encoding.part_logits, wanted)
-        return losses
+        return self.need_some(losses)

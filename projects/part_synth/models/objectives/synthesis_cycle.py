@@ -101,4 +101,4 @@ class SynthesisCycle(Objective):
             again = model.decoder(read, looks, scenes)
             weight = maps.foreground[:, None].maximum(read.foreground[:, None].detach())
             losses["loss_energy"] = self.energy(again.image, image, weight)
-        return losses
+        return self.need_some(losses)
