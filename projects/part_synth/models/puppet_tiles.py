@@ -10,7 +10,7 @@ the K capsules of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -123,7 +123,7 @@ def within_reach(
 
 def draw_tiles(
     grid: TileGrid,
-    reach: Iterator[Reach],
+    reach: Iterable[Reach],
     draw: Callable[[Reach], tuple[Tensor, Tensor]],
     shape: tuple[int, int, int],
     like: Tensor,
@@ -145,7 +145,6 @@ def draw_tiles(
     capsules, layers = (like.new_zeros(batch, tiles, n, *grid.tile) for n in counts)
     for group in reach:
         shares, others = draw(group)
-        rows = group.image, group.tile
-        capsules.index_put_((rows[0][:, None], rows[1][:, None], group.capsule), shares)
-        layers.index_put_(rows, others)
+        capsules.index_put_((group.image[:, None], group.tile[:, None], group.capsule), shares)
+        layers.index_put_((group.image, group.tile), others)
     return grid.join(capsules), grid.join(layers)
