@@ -1,0 +1,143 @@
+"""tools/analysis/ablation.py: every row trains, and rows share what they say they share."""
+
+import importlib.util
+import json
+import math
+import sys
+
+import pytest
+from data_factory import make_tiny_h36m, make_unpaired_poses
+from part_synth.apis.cli import run_tool
+from tiny_runs import ROOT, logged_losses, run
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def load():
+    path = ROOT / "tools/analysis/ablation.py"
+    spec = importlib.util.spec_from_file_location("ablation", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ablation"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+ablation = load()
+
+SMALL = [
+    "train_dataloader.num_workers=0",
+    "train_dataloader.persistent_workers=False",
+    "train_dataloader.batch_size=2",
+    "train_dataloader.sampler.samples_per_epoch=10",
+    "train_dataloader.dataset.min_gap=0.1",
+    "val_dataloader.num_workers=0",
+    "val_dataloader.persistent_workers=False",
+    "val_dataloader.dataset.frame_step=6",
+    "test_dataloader.num_workers=0",
+    "test_dataloader.dataset.frame_step=6",
+    "custom_hooks.0.steps=20",
+    "custom_hooks.1.phases.0.until=1",
+    "default_hooks.logger.interval=1",
+    "train_cfg.max_epochs=2",
+    *(
+        f"model.objectives.{name}.{option}"
+        for name in ("puppet", "uneven")
+        for option in ("batch_size=4", "fresh=2", "start=4")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=8)
+    return root / "h36m", make_unpaired_poses(root / "unpaired.npz", frames=150)
+
+
+def train(options, data, work, monkeypatch):
+    folder, poses = data
+    options = [*SMALL, *options, f"model.unpaired_poses={poses}"]
+    for split in ("train", "val", "test"):
+        dataset = f"{split}_dataloader.dataset"
+        options += [f"{dataset}.data_root={folder}", f"{dataset}.synthetic=None"]
+        options += [f"{dataset}.crop.size=32", f"{dataset}.crop.cache=None"]
+    options += [f"{s}_evaluator.0.reference_poses={poses}" for s in ("val", "test")]
+    config = ROOT / ablation.CONFIG
+    assert not run("train", config, "--work-dir", work, monkeypatch=monkeypatch, options=options)
+    return logged_losses(work)
+
+
+# What a row must have among its losses, and what it must not have.
+SEEN = {
+    "puppets alone": ({"uneven/"}, {"synthesis/", "cycle/", "consistency/"}),
+    "no cycle": ({"synthesis/", "consistency/"}, {"cycle/"}),
+    "no consistency": ({"synthesis/", "cycle/"}, {"consistency/"}),
+    "cycle without parts": ({"cycle/loss_points"}, {"cycle/loss_parts"}),
+    "pictures train the pose": ({"synthesis/loss_agreement", "synthesis/loss_tie"}, set()),
+    "pictures train the pose, without agreement of parts": (
+        {"synthesis/loss_tie"},
+        {"synthesis/loss_agreement"},
+    ),
+    "pictures train the pose, with an adversary of poses": ({"synthesis/loss_advers"}, set()),
+    "with a perceptual loss": ({"synthesis/loss_perceptual"}, set()),
+    "with the appearance cycle": ({"cycle/loss_appearance"}, set()),
+    "with the decoder as judge (energy)": ({"cycle/loss_energy"}, set()),
+    "even outlines alone": ({"puppet/", "cycle/"}, {"uneven/"}),
+    "no puppets first": ({"uneven/", "cycle/"}, {"puppet/"}),
+    "no puppets at all, pictures train the pose": (
+        {"synthesis/loss_agreement", "cycle/"},
+        {"puppet/", "uneven/"},
+    ),
+    "no part head": ({"puppet/loss_points"}, {"puppet/loss_parts"}),
+    "no heat-map losses": ({"puppet/loss_points"}, {"puppet/loss_heat"}),
+    "limits as a loss": ({"synthesis/loss_articulation"}, set()),
+}
+
+
+@pytest.mark.parametrize("name", ablation.ROWS)
+def test_every_row_trains(name, data, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    steps = train(ablation.ROWS[name].options, data, work, monkeypatch)
+    assert all(math.isfinite(value) for step in steps.values() for value in step.values())
+    assert math.isfinite(json.loads((work / "results.json").read_text())["p_mpjpe_mm"])
+    names = {key for step in steps.values() for key in step if "/" in key}
+    there, absent = SEEN.get(name, (set(), set()))
+    assert all(any(key.startswith(start) for key in names) for start in there)
+    assert not any(key.startswith(start) for key in names for start in absent)
+
+
+def test_rows_that_share_puppets_change_nothing_before_them():
+    later = ("custom_hooks.1.phases.1.", "optim_wrapper.encoder.modules=")
+    for name, row in ablation.ROWS.items():
+        if row.shares:
+            assert row.options, name
+            for option in row.options:
+                first = option.startswith(later) or option.split(".")[2] in (
+                    "synthesis",
+                    "cycle",
+                    "consistency",
+                )
+                assert first, f"{name}: {option}"
+
+
+def test_a_row_goes_on_from_shared_puppets_or_from_where_it_was_stopped(tmp_path):
+    with pytest.raises(ValueError, match="run 'everything' with --seed 3 first"):
+        ablation.training_command("no cycle", 3, tmp_path)
+    shared = ablation.work_dir(tmp_path, "everything", 3) / "epoch_4.pth"
+    shared.parent.mkdir()
+    shared.touch()
+    command = ablation.training_command("no cycle", 3, tmp_path)
+    assert command[command.index("--resume") + 1] == str(shared)
+    own = ablation.work_dir(tmp_path, "no cycle", 3)
+    own.mkdir()
+    (own / "epoch_5.pth").touch()
+    command = ablation.training_command("no cycle", 3, tmp_path)
+    assert command[command.index("--resume") + 1] == "auto"
+    assert command[command.index("--work-dir") + 1] == str(own)
+
+
+def test_list_names_every_row(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "list"])
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run_tool(ablation.main) == 0
+    assert "no part head" in capsys.readouterr().out

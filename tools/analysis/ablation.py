@@ -1,0 +1,199 @@
+"""The ablation of system A: each row leaves one piece out, or adds one.
+
+python tools/analysis/ablation.py list
+python tools/analysis/ablation.py run "everything" "no cycle" --seed 0
+python tools/analysis/results.py --folder docs/results/ablation page
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from part_synth.apis.cli import run_tool
+from part_synth.apis.errors import ConfigError
+from rich.console import Console
+from rich.table import Table
+
+CONFIG = "configs/ablations/part_synth_short.py"
+WHOLE = "everything"
+# The last epoch of puppets alone in CONFIG.
+SHARED_EPOCH = 4
+
+_PUPPETS = "custom_hooks.1.phases.0.cycle"
+_CYCLE = "custom_hooks.1.phases.1.cycle"
+_O = "model.objectives"
+_PICTURES = (
+    f"{_O}.synthesis.train_pose=True",
+    f"{_O}.synthesis.optimizers=[encoder,synthesizer]",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what it changes in CONFIG, and whether that matters to the puppets at the start.
+
+    Attributes:
+        options: ``--cfg-options`` of ``tools/train.py``.
+        shares: True continues from the puppets of the row "everything".
+    """
+
+    options: tuple[str, ...]
+    shares: bool = True
+
+
+def _from_the_start(*options: str) -> Row:
+    return Row(options, shares=False)
+
+
+ROWS = {
+    WHOLE: _from_the_start(),
+    # Real frames.
+    "puppets alone": Row((f"{_CYCLE}=[uneven]",)),
+    "no cycle": Row((f"{_CYCLE}=[uneven,synthesis,uneven,consistency]",)),
+    "no consistency": Row((f"{_CYCLE}=[uneven,synthesis,cycle,uneven]",)),
+    "consistency without mirror": Row((f"{_O}.consistency.mirror=False",)),
+    "cycle without parts": Row((f"{_O}.cycle.parts_loss=None",)),
+    "pictures train the pose": Row(_PICTURES),
+    "pictures train the pose, without agreement of parts": Row(
+        (*_PICTURES, f"{_O}.synthesis.agreement=None")
+    ),
+    "pictures train the pose, with an adversary of poses": Row(
+        (
+            *_PICTURES,
+            f"{_O}.synthesis.adversary.type=part_synth.UnpairedPoseAdversary",
+            "optim_wrapper.encoder.modules=[encoder,puppet,objectives.synthesis.adversary]",
+        )
+    ),
+    "with a perceptual loss": Row((f"{_O}.synthesis.perceptual.type=part_synth.PerceptualLoss",)),
+    "with the appearance cycle": Row(
+        (
+            f"{_O}.cycle.appearance_cycle.type=part_synth.AppearanceCycleLoss",
+            f"{_O}.cycle.optimizers=[encoder,synthesizer]",
+        )
+    ),
+    "with the decoder as judge (energy)": Row(
+        (f"{_O}.cycle.energy.type=part_synth.MultiScaleL1Loss",)
+    ),
+    # Puppets.
+    "even outlines alone": Row((f"{_CYCLE}=[puppet,synthesis,cycle,puppet,consistency]",)),
+    "no puppets first": _from_the_start(
+        f"{_PUPPETS}=[uneven,synthesis,cycle,uneven,consistency]",
+    ),
+    "no puppets at all, pictures train the pose": _from_the_start(
+        f"{_PUPPETS}=[synthesis,cycle,consistency]",
+        f"{_CYCLE}=[synthesis,cycle,consistency]",
+        *_PICTURES,
+    ),
+    "puppets come again as they were": _from_the_start(
+        f"{_O}.puppet.vary=None", f"{_O}.uneven.vary=None"
+    ),
+    # Networks.
+    "no part head": _from_the_start("model.encoder.part_head=None"),
+    "no heat-map losses": _from_the_start(
+        *(
+            option
+            for name in ("puppet", "uneven", "cycle")
+            for option in (
+                f"{_O}.{name}.reading_loss.type=part_synth.PoseReadingLoss",
+                f"{_O}.{name}.reading_loss.heat=0.0",
+                f"{_O}.{name}.reading_loss.heat_maps=0.0",
+            )
+        )
+    ),
+    "no empty scene": _from_the_start(
+        "model.encoder.use_background=False",
+        "model.encoder.backbone.in_channels=3",
+        "model.encoder.part_head.image_channels=3",
+        *(f"{split}_dataloader.dataset.crop.background=None" for split in ("train", "val", "test")),
+    ),
+    "limits as a loss": _from_the_start(
+        "model.prior.hard_limits=False",
+        *_PICTURES,
+        f"{_O}.synthesis.articulation.type=part_synth.ArticulationLimitLoss",
+    ),
+    # Optimisation.
+    "Adam instead of Muon": _from_the_start(
+        "optim_wrapper.encoder.optimizer._delete_=True",
+        "optim_wrapper.encoder.optimizer.type=Adam",
+        "optim_wrapper.encoder.optimizer.lr=1.5e-3",
+    ),
+}
+
+
+def work_dir(root: Path, name: str, seed: int) -> Path:
+    """Folder of one run."""
+    return root / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}_seed{seed}"
+
+
+def training_command(name: str, seed: int, root: Path) -> list[str]:
+    """Arguments of ``python`` that train a row; a run that was stopped goes on.
+
+    Args:
+        name: Key of ``ROWS``.
+        seed: Random seed.
+        root: Folder of all runs.
+
+    Returns:
+        list[str]: The arguments, ``tools/train.py`` first.
+
+    Raises:
+        ConfigError: The row goes on from a checkpoint that is not there.
+    """
+    row, target = ROWS[name], work_dir(root, name, seed)
+    resume = "auto"
+    if row.shares and not any(target.glob("epoch_*.pth")):
+        resume = str(work_dir(root, WHOLE, seed) / f"epoch_{SHARED_EPOCH}.pth")
+        if not Path(resume).is_file():
+            raise ConfigError(
+                f"'{name}' goes on from the puppets of '{WHOLE}', and {resume} is not there; "
+                f"run '{WHOLE}' with --seed {seed} first"
+            )
+    return [
+        *("tools/train.py", CONFIG, "--work-dir", str(target), "--resume", resume),
+        *("--cfg-options", f"randomness.seed={seed}", *row.options),
+    ]
+
+
+def list_rows() -> None:
+    """Print the rows with what they change."""
+    table = Table("row", "begins with the puppets of", f"changes in {CONFIG}")
+    for name, row in ROWS.items():
+        table.add_row(name, WHOLE if row.shares else "", "\n".join(row.options))
+    Console().print(table)
+
+
+def run_row(name: str, seed: int, root: Path, folder: str, commit: str) -> None:
+    """Train a row and keep its result as JSON in ``folder``."""
+    command = training_command(name, seed, root)
+    subprocess.run([sys.executable, *command], check=True)
+    keep = ["tools/analysis/results.py", "--folder", folder, "record"]
+    keep += [str(work_dir(root, name, seed)), "--name", name, "--seed", str(seed)]
+    keep += ["--order", str(list(ROWS).index(name)), "--commit", commit]
+    keep += ["--command", f"python tools/analysis/ablation.py run '{name}' --seed {seed}"]
+    subprocess.run([sys.executable, *keep], check=True)
+
+
+def main() -> None:
+    """Parse the command line and run `list` or `run`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="do", required=True)
+    commands.add_parser("list", help="show the rows")
+    run = commands.add_parser("run", help="train rows, one after another")
+    run.add_argument("rows", nargs="+", choices=ROWS, metavar="ROW", help="names as in `list`")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--work-dir", type=Path, default=Path("work_dirs/ablation"))
+    run.add_argument("--folder", default="docs/results/ablation", help="folder of the JSON files")
+    run.add_argument("--commit", default="", help="commit that the rows are made at")
+    args = parser.parse_args()
+    if args.do == "list":
+        list_rows()
+        return
+    for name in args.rows:
+        run_row(name, args.seed, args.work_dir, args.folder, args.commit)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
