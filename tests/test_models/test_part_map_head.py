@@ -104,3 +104,9 @@ def test_frames_teach_head_and_pose(fit, batch):
     nothing, pull = torch.autograd.grad(losses["loss_agreement"], (head, code), allow_unused=True)
     assert nothing is None
     assert pull.abs().sum() > 0
+
+
+def test_sub_pixel_head_says_which_sizes_it_takes():
+    head = SubpixelPartMapHead(in_channels=8)
+    with pytest.raises(ValueError, match=r"multiples of 4, got 66 x 64; change crop\.size"):
+        head(torch.randn(1, 8, 16, 16), torch.randn(1, 3, 66, 64))

@@ -25,6 +25,8 @@ SHARED_EPOCH = 4
 _PUPPETS = "custom_hooks.1.phases.0.cycle"
 _CYCLE = "custom_hooks.1.phases.1.cycle"
 _O = "model.objectives"
+# Another set, of other people: made on first use.
+_MORE = "data/synthetic_128"
 _PICTURES = (
     f"{_O}.synthesis.train_pose=True",
     f"{_O}.synthesis.optimizers=[encoder,synthesizer]",
@@ -114,6 +116,18 @@ ROWS = {
         *_PICTURES,
         f"{_O}.synthesis.articulation.type=part_synth.ArticulationLimitLoss",
     ),
+    # Data.
+    "128 people in the videos, as many frames": Row(
+        (
+            f"train_dataloader.dataset.data_root={_MORE}",
+            "train_dataloader.dataset.synthetic.subjects=[128,1,1]",
+            "train_dataloader.dataset.synthetic.frames_per_subject=25",
+            "train_dataloader.dataset.synthetic.seed=1",
+            "train_dataloader.dataset.synthetic.unpaired_poses=400000",
+        )
+    ),
+    # The file comes with the set of the row before.
+    "400,000 unpaired poses": _from_the_start(f"model.unpaired_poses={_MORE}/unpaired_poses.npz"),
     # Optimisation.
     "Adam instead of Muon": _from_the_start(
         "optim_wrapper.encoder.optimizer._delete_=True",

@@ -131,7 +131,16 @@ class SubpixelPartMapHead(BaseModule):
 
         Returns:
             (B, P + 1, H / 2, W / 2) logits, background first.
+
+        Raises:
+            ValueError: H or W is not divisible by 4.
         """
+        height, width = images.shape[-2:]
+        if height % 4 or width % 4:
+            raise ValueError(
+                "SubpixelPartMapHead needs crops whose height and width are multiples of 4, got "
+                f"{height} x {width}; change crop.size, or take part_synth.PartMapHead"
+            )
         detail = self.detail(images)
         if pyramid.shape[-2:] != detail.shape[-2:]:
             size = detail.shape[-2:]
