@@ -46,6 +46,14 @@ def test_fits_an_unfitted_prior():
     assert not any(weight.requires_grad for weight in model.prior.parameters())
 
 
+def test_optimiser_is_that_of_the_config():
+    adam, still = Model(), Model()
+    fit(adam)
+    fit(still, optimizer={"type": "SGD", "lr": 0.0})
+    assert torch.equal(weights(still), weights(Model()))
+    assert not torch.equal(weights(adam), weights(still))
+
+
 def test_keeps_a_fitted_prior():
     """One that came with a checkpoint: the poses need not even be there."""
     model = Model()
@@ -77,7 +85,7 @@ def test_arguments_reach_the_fit(monkeypatch):
         lambda _, poses, *args, **named: calls.append((len(poses), args, named)),
     )
     fit(Model(), steps=7, batch_size=9, seed=11)
-    assert calls == [(120, (7, 9), {"seed": 11})]
+    assert calls == [(120, (7, 9), {"seed": 11, "optimizer": None})]
 
 
 def test_finds_the_model_inside_a_wrapper(monkeypatch):

@@ -95,6 +95,17 @@ def test_fit_lowers_the_error(fit):
     assert fit[2] < 0.5 * before
 
 
+def test_muon_fits_better_in_as_many_steps():
+    poses = make_poses(400)
+
+    def error(optimizer):
+        torch.manual_seed(0)
+        prior = PosePrior(code_size=16, hidden=64)
+        return prior.fit(poses, steps=60, batch_size=64, optimizer=optimizer)
+
+    assert error({"type": "part_synth.Muon"}) < 0.9 * error(None)
+
+
 def test_retarget_keeps_directions(fit):
     prior, poses, _ = fit
     retargeted = prior.retarget(poses)

