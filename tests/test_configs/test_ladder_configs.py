@@ -4,31 +4,12 @@ import json
 import math
 
 import pytest
-from data_factory import make_tiny_h36m, make_unpaired_poses
 from tiny_runs import ROOT, logged_losses, run
+from tiny_system_a import PHASES, PUPPETS, SMALL, VIDEOS, data_options, make_data
 
 pytestmark = pytest.mark.timeout(600)
 
-SMALL = [
-    "train_dataloader.num_workers=0",
-    "train_dataloader.persistent_workers=False",
-    "val_dataloader.num_workers=0",
-    "val_dataloader.persistent_workers=False",
-    "val_dataloader.dataset.frame_step=6",
-    "test_dataloader.num_workers=0",
-    "test_dataloader.dataset.frame_step=6",
-    "custom_hooks.0.steps=20",
-    "default_hooks.logger.interval=1",
-    "train_cfg.max_epochs=2",
-]
-PUPPETS = [
-    f"model.objectives.{name}.{option}"
-    for name in ("puppet", "uneven")
-    for option in ("batch_size=4", "fresh=2")
-]
-PHASES = ["custom_hooks.1.phases.0.until=1"]
 BATCH = ["train_dataloader.batch_size=2", "train_dataloader.sampler.samples_per_epoch=12"]
-VIDEOS = ["train_dataloader.dataset.min_gap=0.1"]
 SOURCES = "train_dataloader.dataset.datasets."
 # Config: options, objectives that take a turn.
 ROWS = {
@@ -77,9 +58,7 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=8)
-    return root / "h36m", make_unpaired_poses(root / "unpaired.npz", frames=150)
+    return make_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize("config", ROWS)
@@ -89,11 +68,7 @@ def test_every_rung_trains(config, data, tmp_path, monkeypatch):
     training = ["train_dataloader.dataset"]
     if config.endswith("5pct"):
         training = [f"{SOURCES}videos", f"{SOURCES}labelled"]
-    options = [*SMALL, *chosen, f"model.unpaired_poses={poses}"]
-    for dataset in (*training, "val_dataloader.dataset", "test_dataloader.dataset"):
-        options += [f"{dataset}.data_root={folder}", f"{dataset}.synthetic=None"]
-        options += [f"{dataset}.crop.size=32", f"{dataset}.crop.cache=None"]
-    options += [f"{s}_evaluator.0.reference_poses={poses}" for s in ("val", "test")]
+    options = [*SMALL, *chosen, *data_options(folder, poses, training)]
     work = tmp_path / "work"
     path = ROOT / "configs" / f"{config}.py"
     assert not run("train", path, "--work-dir", work, monkeypatch=monkeypatch, options=options)

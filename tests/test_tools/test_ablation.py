@@ -6,9 +6,9 @@ import math
 import sys
 
 import pytest
-from data_factory import make_tiny_h36m, make_unpaired_poses
 from part_synth.apis.cli import run_tool
 from tiny_runs import ROOT, logged_losses, run
+from tiny_system_a import PHASES, PUPPETS, SMALL, VIDEOS, data_options, make_data
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -24,34 +24,21 @@ def load():
 
 ablation = load()
 
-SMALL = [
-    "train_dataloader.num_workers=0",
-    "train_dataloader.persistent_workers=False",
+SHORT = [
+    *SMALL,
+    *PUPPETS,
+    *PHASES,
+    *VIDEOS,
     "train_dataloader.batch_size=2",
     "train_dataloader.sampler.samples_per_epoch=10",
-    "train_dataloader.dataset.min_gap=0.1",
-    "val_dataloader.num_workers=0",
-    "val_dataloader.persistent_workers=False",
-    "val_dataloader.dataset.frame_step=6",
-    "test_dataloader.num_workers=0",
-    "test_dataloader.dataset.frame_step=6",
-    "custom_hooks.0.steps=20",
-    "custom_hooks.1.phases.0.until=1",
-    "default_hooks.logger.interval=1",
-    "train_cfg.max_epochs=2",
-    *(
-        f"model.objectives.{name}.{option}"
-        for name in ("puppet", "uneven")
-        for option in ("batch_size=4", "fresh=2", "start=4")
-    ),
+    "model.objectives.puppet.start=4",
+    "model.objectives.uneven.start=4",
 ]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_tiny_h36m(root / "h36m", subjects=("S1", "S8", "S9"), actions=("Walk",), frames=8)
-    return root / "h36m", make_unpaired_poses(root / "unpaired.npz", frames=150)
+    return make_data(tmp_path_factory.mktemp("data"))
 
 
 def train(options, data, work, monkeypatch):
@@ -59,12 +46,7 @@ def train(options, data, work, monkeypatch):
     # Of another data set the test has none.
     options = [option for option in options if "data/synthetic_128" not in option]
     options = [option for option in options if ".dataset.synthetic." not in option]
-    options = [*SMALL, *options, f"model.unpaired_poses={poses}"]
-    for split in ("train", "val", "test"):
-        dataset = f"{split}_dataloader.dataset"
-        options += [f"{dataset}.data_root={folder}", f"{dataset}.synthetic=None"]
-        options += [f"{dataset}.crop.size=32", f"{dataset}.crop.cache=None"]
-    options += [f"{s}_evaluator.0.reference_poses={poses}" for s in ("val", "test")]
+    options = [*SHORT, *options, *data_options(folder, poses)]
     config = ROOT / ablation.CONFIG
     assert not run("train", config, "--work-dir", work, monkeypatch=monkeypatch, options=options)
     return logged_losses(work)
