@@ -43,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: %(default)s)")
     args = parser.parse_args()
-    check_out_file(args.out, _ENDINGS)
+    check_out_file(args.out, _ENDINGS, [args.image, args.background])
     image = _read_picture(args.image)
     background = None if args.background is None else _read_picture(args.background)
     model = init_model(args.config, args.checkpoint, args.device)

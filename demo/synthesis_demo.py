@@ -41,7 +41,8 @@ def main() -> None:
     """Parse the command line, synthesise, write."""
     args = _parser().parse_args()
     _check(args)
-    out = _check_out(args.out)
+    pictures = (args.poses, args.background, args.pose_scene)
+    out = _check_out(args.out, [*args.looks, *(args.scene or ()), *pictures])
     trained = None if args.config is None else (args.config, args.checkpoint)
     model = load_synthesizer(trained, args.device)
     boxes, scenes = (given or [None] * len(args.looks) for given in (args.box, args.scene))
@@ -147,13 +148,13 @@ def _fps(args: argparse.Namespace) -> float | None:
     return _DEFAULT_FPS if fps is None else fps / args.every
 
 
-def _check_out(out: str) -> Path:
+def _check_out(out: str, inputs: list[str | None]) -> Path:
     """Raise before the work if its result could not be written."""
     path = Path(out).expanduser()
     if path.suffix == "" or path.is_dir():
         # A folder may have a dot in its name.
         return check_out_dir(path if path.suffix == "" else path / "synthesis")
-    check_out_file(str(path), (*_PICTURE_ENDINGS, ".mp4"))
+    check_out_file(str(path), (*_PICTURE_ENDINGS, ".mp4"), inputs)
     check_out_dir(path.parent)
     return path
 

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", default="poses.json", help=".json or .npz file (%(default)s)")
     args = parser.parse_args()
 
-    check_out_file(args.out, (".json", ".npz"))
+    check_out_file(args.out, (".json", ".npz"), [args.keypoints])
     if args.onnx is not None and Path(args.onnx).suffix.lower() != ".onnx":
         raise ConfigError(f"--onnx must end with .onnx, got {args.onnx}.")
     if (args.focal is None) != (args.centre is None):

@@ -74,6 +74,16 @@ def test_everyone_in_the_pose_of_everyone(demo, tmp_path, capsys):
     assert np.ptp(corner) == 0 and inner.std() > 10
 
 
+@pytest.mark.parametrize("role", ["looks", "poses", "scene"])
+def test_no_input_is_overwritten(demo, folder, capsys, role):
+    looks = "{in}/b.png" if role == "looks" else "{in}/a.png"
+    more = [] if role == "looks" else [f"--{role}", "{in}/b.png"]
+    before = (folder / "b.png").read_bytes()
+    assert demo(looks, *more, "--out", "{in}/b.png") == 2
+    assert "b.png is a file that is read; name another" in capsys.readouterr().err
+    assert (folder / "b.png").read_bytes() == before
+
+
 def test_around_a_person_of_several_pictures(demo, tmp_path):
     arguments = ["{in}/several", "--rotate", 5, "--background", "250,250,250"]
     assert demo(*arguments, "--out", "{out}/around") == 0

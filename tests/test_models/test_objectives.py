@@ -283,6 +283,18 @@ def test_puppets_teach_pose_or_parts_alone(fit, batch, unpaired_file):
         MODELS.build({**config, "reading_loss": None})
 
 
+PAINTING = ("reconstruction", "segmentation", "perceptual", "appearance_cycle")
+POSES = ("flat_reconstruction", "foreground", "agreement", "reading", "tie")
+
+
+@pytest.mark.parametrize(("train_pose", "left_out"), [(True, PAINTING + POSES), (False, PAINTING)])
+def test_synthesis_without_a_loss_that_counts_is_refused(train_pose, left_out):
+    config = {"type": "part_synth.NovelImageSynthesis", "train_pose": train_pose}
+    with pytest.raises(ValueError, match="would teach nothing; give it reconstruction"):
+        MODELS.build({**config, **dict.fromkeys(left_out)})
+    MODELS.build({**config, **dict.fromkeys(left_out[1:])})
+
+
 @pytest.mark.parametrize("name", ["PuppetPretraining", "SynthesisCycle", "ReadingConsistency"])
 def test_losses_of_parts_alone_need_a_part_head(trained, batch, name):
     objective = MODELS.build({"type": f"part_synth.{name}", "reading_loss": None})

@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from mmpose.structures import PoseDataSample
 from part_synth.geometry import mirror
-from tiny_part_synth import SIZE, tiny_model
+from tiny_part_synth import SIZE, TINY, tiny_model
 
 
 def samples(count, **metainfo):
@@ -181,3 +181,15 @@ def test_copies_as_moving_averages_make_them(model):
 
 def test_prior_is_frozen_from_the_start():
     assert not any(p.requires_grad for p in tiny_model().prior.parameters())
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "message"),
+    [
+        ("prior", "code_size", r"encoder has code_size=8 and prior has code_size=9"),
+        ("appearance", "channels", r"takes appearance_channels=4, .* gives channels=9"),
+    ],
+)
+def test_networks_that_do_not_fit_together(part, name, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_model(**{part: {**TINY[part], name: 9}})

@@ -133,9 +133,11 @@ def test_left_right_consistency_has_a_switch(model, batch, monkeypatch, mirror, 
     assert not torch.allclose(targets[True], targets[False])
 
 
-def test_consistency_without_losses_is_refused():
+@pytest.mark.parametrize("nothing", [0, None])
+def test_consistency_without_losses_is_refused(nothing):
     with pytest.raises(ValueError, match="would teach nothing"):
-        ReadingConsistency(reading_loss=None, parts_weight=0)
+        ReadingConsistency(reading_loss=None, parts_weight=nothing)
+    assert ReadingConsistency(parts_weight=nothing).parts_weight == 0
 
 
 @pytest.mark.parametrize(

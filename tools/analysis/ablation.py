@@ -14,8 +14,6 @@ from pathlib import Path
 
 from part_synth.apis.cli import run_tool
 from part_synth.apis.errors import ConfigError
-from rich.console import Console
-from rich.table import Table
 
 CONFIG = "configs/ablations/part_synth_short.py"
 WHOLE = "everything"
@@ -176,10 +174,11 @@ def training_command(name: str, seed: int, root: Path) -> list[str]:
 
 def list_rows() -> None:
     """Print the rows with what they change."""
-    table = Table("row", "begins with the puppets of", f"changes in {CONFIG}")
+    print(f"Rows, and what they change in {CONFIG} (*: begins with the puppets of '{WHOLE}'):")
     for name, row in ROWS.items():
-        table.add_row(name, WHOLE if row.shares else "", "\n".join(row.options))
-    Console().print(table)
+        print(f"\n{name}{' *' if row.shares else ''}")
+        for option in row.options:
+            print(f"    {option}")
 
 
 def run_row(name: str, seed: int, root: Path, folder: str, commit: str) -> None:

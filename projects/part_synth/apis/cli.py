@@ -124,7 +124,8 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 
 
 def run_tool(
-    main: Callable[[], None], after_interrupt: str = "Training continues with --resume auto."
+    main: Callable[[], None],
+    after_interrupt: str = "Training continues from its last checkpoint with --resume auto.",
 ) -> int:
     """Run a tool; turn a user's mistake into a sentence or two on stderr.
 
@@ -155,20 +156,25 @@ def run_tool(
     return 0
 
 
-def check_out_file(path: str, endings: Sequence[str]) -> None:
+def check_out_file(path: str, endings: Sequence[str], inputs: Sequence[str | None] = ()) -> None:
     """Raise if ``--out`` can't be written, before work is done that would be lost.
 
     Args:
         path (str): What ``--out`` gave.
         endings (Sequence[str]): Endings that the tool can write, such as ``.json``.
+        inputs (Sequence[str | None]): What the tool reads; None is not given.
 
     Raises:
-        ConfigError: It ends otherwise, is a folder, or lies below a file.
+        ConfigError: It ends otherwise, is a folder, lies below a file, or is one of the inputs.
     """
     if Path(path).suffix.lower() not in endings:
         raise ConfigError(f"--out must end with {' or '.join(endings)}, got {path}.")
     if Path(path).is_dir() or any(parent.is_file() for parent in Path(path).parents):
         raise ConfigError(f"--out {path} can't be written: it is a folder, or below a file.")
+    target = Path(path).expanduser()
+    read = [Path(given).expanduser() for given in inputs if given is not None]
+    if target.exists() and any(file.exists() and file.samefile(target) for file in read):
+        raise ConfigError(f"--out {path} is a file that is read; name another file for the result.")
 
 
 def write_metrics(metrics: dict, path: str) -> None:

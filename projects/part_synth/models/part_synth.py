@@ -82,6 +82,14 @@ class PartSynth(BaseModel):
             decoder=getattr(self.decoder, "num_parts", None),
             part_head=getattr(getattr(self.encoder, "part_head", None), "num_parts", None),
         )
+        _check_equal("code_size", encoder=self.encoder, prior=self.prior)
+        if hasattr(self.appearance, "channels") and hasattr(self.decoder, "appearance_channels"):
+            looks, takes = self.appearance.channels, self.decoder.appearance_channels
+            if looks != takes:
+                raise ValueError(
+                    f"The decoder takes appearance_channels={takes}, but the appearance encoder "
+                    f"gives channels={looks}; write the same number into both"
+                )
         self.unpaired_poses_file = unpaired_poses
         self.camera_distance = camera_distance
         self.part_source = self._check_part_source(part_source)
@@ -301,6 +309,16 @@ class PartSynth(BaseModel):
             for sample, image in zip(data_samples, novel_images(self, inputs).cpu(), strict=True):
                 sample.pred_fields.novel_image = image
         return data_samples
+
+
+def _check_equal(name: str, **parts: nn.Module) -> None:
+    """Raise unless all networks that have the attribute ``name`` have it alike."""
+    values = {
+        part: getattr(network, name) for part, network in parts.items() if hasattr(network, name)
+    }
+    if len(set(values.values())) > 1:
+        said = " and ".join(f"{part} has {name}={value}" for part, value in values.items())
+        raise ValueError(f"In PartSynth the {said}; write the same number into both")
 
 
 def fill_samples(

@@ -89,6 +89,7 @@ class AppearanceEncoder(BaseModule):
 
     def __init__(self, channels: int = 16, hidden: int = 24, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        self.channels = channels
         self.net = nn.Sequential(
             nn.Conv2d(3, hidden, 3, 2, 1),
             nn.ReLU(inplace=True),

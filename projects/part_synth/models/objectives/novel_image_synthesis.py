@@ -45,7 +45,7 @@ class NovelImageSynthesis(Objective):
             that concern the encoder alone (foreground, agreement, reading, tie) are left out then.
 
     Raises:
-        ValueError: A loss of poses was asked for with ``train_pose=False``.
+        ValueError: A loss of poses was asked for with ``train_pose=False``, or none is left.
     """
 
     def __init__(
@@ -71,6 +71,16 @@ class NovelImageSynthesis(Objective):
                 "NovelImageSynthesis with train_pose=False trains the painter alone: articulation "
                 "and adversary judge the pose and would do nothing; leave them out, or set "
                 "train_pose=True and name the encoder's optimiser in `optimizers`"
+            )
+        paints = (reconstruction, segmentation, perceptual, appearance_cycle)
+        reads = (flat_reconstruction, foreground, agreement, reading, tie, articulation, adversary)
+        if all(part is None for part in (*paints, *(reads if train_pose else ()))):
+            raise ValueError(
+                "NovelImageSynthesis has none of the losses that count"
+                f"{'' if train_pose else ' with train_pose=False'} and would teach nothing; give "
+                "it reconstruction, segmentation, perceptual or appearance_cycle"
+                f"{' or one of the pose' if train_pose else ''}, or leave it out of the model's "
+                "objectives"
             )
         self.reconstruction = build_part(reconstruction)
         self.flat_reconstruction = build_part(flat_reconstruction)

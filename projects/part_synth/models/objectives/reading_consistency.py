@@ -84,7 +84,8 @@ class ReadingConsistency(Objective):
 
     Args:
         reading_loss: Config of the loss between encoding and target; None leaves it out.
-        parts_weight: Weight of the cross-entropy between both readings of the parts.
+        parts_weight: Weight of the cross-entropy between both readings of the parts; None or 0
+            leaves it out.
         scale: Largest log factor of the new crop.
         shift: Largest shift of its centre, crop half-widths.
         roll: Largest turn, radians.
@@ -97,7 +98,7 @@ class ReadingConsistency(Objective):
     def __init__(
         self,
         reading_loss: dict | None = config_of("PoseReadingLoss"),  # noqa: B008
-        parts_weight: float = 3.0,
+        parts_weight: float | None = 3.0,
         scale: float = 0.15,
         shift: float = 0.1,
         roll: float = math.radians(8),
@@ -107,13 +108,13 @@ class ReadingConsistency(Objective):
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
-        if reading_loss is None and parts_weight == 0:
+        if reading_loss is None and not parts_weight:
             raise ValueError(
                 "ReadingConsistency with reading_loss=None and parts_weight=0 would teach nothing; "
                 "give it one of them, or leave it out of the model's objectives"
             )
         self.reading_loss = build_part(reading_loss)
-        self.parts_weight = parts_weight
+        self.parts_weight = parts_weight or 0.0
         self.scale = scale
         self.shift = shift
         self.roll = roll
