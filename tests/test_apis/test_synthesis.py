@@ -236,6 +236,12 @@ MISTAKES = [
     (dict(looks_boxes=[[0, 0, 9]]), ValueError, r"boxes must be \(N, 4\).*got \(1, 3\)"),
     (dict(looks_boxes=[[0, 0, 9, 9]] * 2), ValueError, "2 boxes for 1 pictures"),
     (
+        dict(looks=[picture(1)] * 3, looks_boxes=[[0, 0, 9, 9]]),
+        ValueError,
+        "1 boxes for 3 pictures",
+    ),
+    (dict(poses="S38.json"), ValueError, r"holds no pictures.*\.npz and \.bvh files alone"),
+    (
         dict(poses=[picture(1)] * 3, pose_boxes=[[0, 0, 9, 9]] * 2),
         ValueError,
         "2 boxes for more pictures",

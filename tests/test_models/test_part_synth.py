@@ -186,8 +186,8 @@ def test_prior_is_frozen_from_the_start():
 @pytest.mark.parametrize(
     ("part", "name", "message"),
     [
-        ("prior", "code_size", r"encoder has code_size=8 and prior has code_size=9"),
-        ("appearance", "channels", r"takes appearance_channels=4, .* gives channels=9"),
+        ("prior", "code_size", "encoder.code_size=8 and prior.code_size=9; write the same"),
+        ("appearance", "channels", "appearance.channels=9 and decoder.appearance_channels=4"),
     ],
 )
 def test_networks_that_do_not_fit_together(part, name, message):

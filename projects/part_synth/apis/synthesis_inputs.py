@@ -149,6 +149,11 @@ def as_poses(
     """Poses of whatever the user gave; see :func:`part_synth.apis.synthesize`."""
     if isinstance(poses, str | Path) and Path(poses).suffix.lower() in POSE_FILE_ENDINGS:
         poses = read_pose_file(poses)
+    elif isinstance(poses, str | Path) and Path(poses).suffix.lower() in (".json", ".csv"):
+        raise ValueError(
+            f"{poses} holds no pictures, and 3D poses are read from "
+            f"{' and '.join(POSE_FILE_ENDINGS)} files alone; let what wrote it write .npz."
+        )
     is_3d = isinstance(poses, np.ndarray) and poses.dtype != np.uint8
     if (is_3d or isinstance(poses, TargetPoses)) and not (boxes is None and scene is None):
         raise ValueError("Boxes and scenes of poses belong to pictures; leave them out.")
@@ -202,6 +207,7 @@ def _crop_people(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Crops (N, S, S, 3) of the person, and of the empty scenes; frames are read one by one."""
     size, padding = crop_settings(model.cfg)
+    box_for_all = np.ndim(boxes) == 1
     if boxes is not None:
         boxes = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
         if boxes.ndim != 2 or boxes.shape[1] != 4:
@@ -228,8 +234,8 @@ def _crop_people(
                 f"{picture.shape}: it is what the same camera sees without the person."
             )
         scenes.append(crop_square(behind, square, size))
-    for name, rows in (("boxes", boxes), ("scenes", empty)):
-        if rows is not None and len(rows) not in (1, len(crops)):
+    for name, rows, for_all in (("boxes", boxes, box_for_all), ("scenes", empty, True)):
+        if rows is not None and len(rows) != len(crops) and not (for_all and len(rows) == 1):
             raise ValueError(f"There are {len(rows)} {name} for {len(crops)} pictures.")
     if not crops:
         raise ValueError("There is no picture; give at least one.")

@@ -82,14 +82,11 @@ class PartSynth(BaseModel):
             decoder=getattr(self.decoder, "num_parts", None),
             part_head=getattr(getattr(self.encoder, "part_head", None), "num_parts", None),
         )
-        _check_equal("code_size", encoder=self.encoder, prior=self.prior)
-        if hasattr(self.appearance, "channels") and hasattr(self.decoder, "appearance_channels"):
-            looks, takes = self.appearance.channels, self.decoder.appearance_channels
-            if looks != takes:
-                raise ValueError(
-                    f"The decoder takes appearance_channels={takes}, but the appearance encoder "
-                    f"gives channels={looks}; write the same number into both"
-                )
+        _check_alike(encoder=(self.encoder, "code_size"), prior=(self.prior, "code_size"))
+        _check_alike(
+            appearance=(self.appearance, "channels"),
+            decoder=(self.decoder, "appearance_channels"),
+        )
         self.unpaired_poses_file = unpaired_poses
         self.camera_distance = camera_distance
         self.part_source = self._check_part_source(part_source)
@@ -311,14 +308,16 @@ class PartSynth(BaseModel):
         return data_samples
 
 
-def _check_equal(name: str, **parts: nn.Module) -> None:
-    """Raise unless all networks that have the attribute ``name`` have it alike."""
-    values = {
-        part: getattr(network, name) for part, network in parts.items() if hasattr(network, name)
+def _check_alike(**sizes: tuple[nn.Module, str]) -> None:
+    """Raise unless the attributes, of those networks that have them, are the same number."""
+    said = {
+        f"{part}.{name}": getattr(network, name)
+        for part, (network, name) in sizes.items()
+        if hasattr(network, name)
     }
-    if len(set(values.values())) > 1:
-        said = " and ".join(f"{part} has {name}={value}" for part, value in values.items())
-        raise ValueError(f"In PartSynth the {said}; write the same number into both")
+    if len(set(said.values())) > 1:
+        words = " and ".join(f"{name}={value}" for name, value in said.items())
+        raise ValueError(f"PartSynth was given {words}; write the same number into both")
 
 
 def fill_samples(
