@@ -6,7 +6,6 @@ python tools/analysis/results.py --folder docs/results/ablation page
 """
 
 import argparse
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from part_synth.apis.cli import run_tool
 from part_synth.apis.errors import ConfigError
+from part_synth.evaluation.results_page import row_slug
 
 CONFIG = "configs/ablations/part_synth_short.py"
 WHOLE = "everything"
@@ -140,7 +140,7 @@ ROWS = {
 
 def work_dir(root: Path, name: str, seed: int) -> Path:
     """Folder of one run."""
-    return root / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}_seed{seed}"
+    return root / f"{row_slug(name)}_seed{seed}"
 
 
 def training_command(name: str, seed: int, root: Path) -> list[str]:

@@ -7,7 +7,6 @@ python tools/analysis/results.py page
 import argparse
 import datetime
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from part_synth.evaluation.results_page import (
     plot_labels,
     plot_validation,
     results_markdown,
+    row_slug,
 )
 
 _TITLE = "# Results on the embedded data set, people never seen in training"
@@ -62,9 +62,8 @@ def main() -> None:
             args.order,
         )
         folder.mkdir(parents=True, exist_ok=True)
-        slug = re.sub(r"[^a-z0-9]+", "_", args.name.lower()).strip("_")
         share = "" if args.labels is None else f"_{args.labels:06.2f}pct"
-        path = folder / f"{slug}{share}_seed{args.seed}.json"
+        path = folder / f"{row_slug(args.name)}{share}_seed{args.seed}.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
         return
     records = load_records(folder)

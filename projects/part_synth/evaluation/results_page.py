@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -22,6 +23,11 @@ _BLANK = "–"
 # Characters of a name that two columns of a plot's legend have room for.
 _LONGEST_OF_TWO = 56
 _RETRIEVAL = "cross_view_{}_mm/person"
+
+
+def row_slug(name: str) -> str:
+    """A row's name as part of a file's: lower case, digits, underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def make_record(

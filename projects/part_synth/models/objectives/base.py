@@ -30,6 +30,19 @@ class Objective(BaseModule, metaclass=ABCMeta):
     def start_epoch(self) -> None:
         """Forget what must not outlive an epoch; called before each."""
 
+    def need_one_of(self, **losses: dict | float | None) -> None:
+        """Raise unless one of the losses, configs or weights by name, is there.
+
+        Raises:
+            ValueError: All are None or 0.
+        """
+        if all(loss in (None, 0) for loss in losses.values()):
+            *names, last = losses
+            raise ValueError(
+                f"{type(self).__name__} has no loss and would teach nothing; give it "
+                f"{', '.join(names)} or {last}, or leave it out of the model's objectives"
+            )
+
     def need_some(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """The losses, unless none is left.
 

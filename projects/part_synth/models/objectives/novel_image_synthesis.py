@@ -72,16 +72,23 @@ class NovelImageSynthesis(Objective):
                 "and adversary judge the pose and would do nothing; leave them out, or set "
                 "train_pose=True and name the encoder's optimiser in `optimizers`"
             )
-        paints = (reconstruction, segmentation, perceptual, appearance_cycle)
-        reads = (flat_reconstruction, foreground, agreement, reading, tie, articulation, adversary)
-        if all(part is None for part in (*paints, *(reads if train_pose else ()))):
-            raise ValueError(
-                "NovelImageSynthesis has none of the losses that count"
-                f"{'' if train_pose else ' with train_pose=False'} and would teach nothing; give "
-                "it reconstruction, segmentation, perceptual or appearance_cycle"
-                f"{' or one of the pose' if train_pose else ''}, or leave it out of the model's "
-                "objectives"
+        counting = {
+            "reconstruction": reconstruction,
+            "segmentation": segmentation,
+            "perceptual": perceptual,
+            "appearance_cycle": appearance_cycle,
+        }
+        if train_pose:
+            counting.update(
+                flat_reconstruction=flat_reconstruction,
+                foreground=foreground,
+                agreement=agreement,
+                reading=reading,
+                tie=tie,
+                articulation=articulation,
+                adversary=adversary,
             )
+        self.need_one_of(**counting)
         self.reconstruction = build_part(reconstruction)
         self.flat_reconstruction = build_part(flat_reconstruction)
         self.foreground = build_part(foreground)

@@ -54,11 +54,7 @@ class PuppetPretraining(Objective):
                 "PuppetPretraining needs batch_size, fresh, bank_size and start of at least 1, "
                 f"got {batch_size}, {fresh}, {bank_size} and {self.start}"
             )
-        if reading_loss is None and parts_loss is None:
-            raise ValueError(
-                "PuppetPretraining has no reading_loss and no parts_loss and would teach nothing; "
-                "give it one of them, or leave it out of the model's objectives"
-            )
+        self.need_one_of(reading_loss=reading_loss, parts_loss=parts_loss)
         self.painter: PuppetPainter = MODELS.build(painter)
         self.reading_loss = build_part(reading_loss)
         self.parts_loss = build_part(parts_loss)

@@ -108,11 +108,7 @@ class ReadingConsistency(Objective):
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
-        if reading_loss is None and not parts_weight:
-            raise ValueError(
-                "ReadingConsistency with reading_loss=None and parts_weight=0 would teach nothing; "
-                "give it one of them, or leave it out of the model's objectives"
-            )
+        self.need_one_of(reading_loss=reading_loss, parts_weight=parts_weight)
         self.reading_loss = build_part(reading_loss)
         self.parts_weight = parts_weight or 0.0
         self.scale = scale

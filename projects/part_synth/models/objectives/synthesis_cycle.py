@@ -48,11 +48,12 @@ class SynthesisCycle(Objective):
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
-        if all(part is None for part in (reading_loss, parts_loss, energy, appearance_cycle)):
-            raise ValueError(
-                "SynthesisCycle has none of reading_loss, parts_loss, energy and appearance_cycle "
-                "and would teach nothing; give it one, or leave it out of the model's objectives"
-            )
+        self.need_one_of(
+            reading_loss=reading_loss,
+            parts_loss=parts_loss,
+            energy=energy,
+            appearance_cycle=appearance_cycle,
+        )
         self.painter = MODELS.build(painter)
         self.reading_loss = build_part(reading_loss)
         self.parts_loss = build_part(parts_loss)
