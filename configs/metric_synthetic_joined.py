@@ -27,7 +27,7 @@ train_dataloader = dict(
     dataset=dict(
         # agree=True, labels that the views agree on, are nearer to the truth and teach less: no
         # single picture tells what they say (docs/results/metric_synthetic).
-        pseudo_labels=dict(image_model="part_synth_synthetic", weight=0.8),
+        pseudo_labels=dict(image_model="part_synth_synthetic_64px", weight=0.8),
     ),
 )
 
@@ -36,7 +36,7 @@ model = dict(
     encoder=dict(
         init_cfg=dict(
             type="Pretrained",
-            checkpoint="part_synth://part_synth_synthetic",
+            checkpoint="part_synth://part_synth_synthetic_64px",
             prefix="encoder.",
         )
     ),

@@ -1,6 +1,6 @@
-# The long form of part_synth_synthetic.py for processors: crops of 96 pixels, half as many again
-# steps, in about 100 minutes on one core.
-_base_ = ["part_synth_synthetic.py"]
+# The long form of part_synth_synthetic_64px.py for processors: crops of 96 pixels, half as many
+# again steps, in about 100 minutes on one core.
+_base_ = ["part_synth_synthetic_64px.py"]
 
 # schedule
 max_epochs = 24

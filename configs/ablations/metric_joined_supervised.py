@@ -7,7 +7,7 @@ model = dict(
     encoder=dict(
         init_cfg=dict(
             type="Pretrained",
-            checkpoint="part_synth://part_synth_synthetic",
+            checkpoint="part_synth://part_synth_synthetic_64px",
             prefix="encoder.",
         )
     )

@@ -1,6 +1,6 @@
 # The published habit of the paper's group: every loss on real frames has an optimiser of its own
 # and its own turn, so that no weights between losses need tuning.
-_base_ = ["../part_synth_synthetic.py"]
+_base_ = ["../part_synth_synthetic_64px.py"]
 
 # optimizer
 _pose = ["encoder", "puppet"]

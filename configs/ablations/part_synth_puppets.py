@@ -6,7 +6,7 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=10, cycle=["puppet"]), dict(cycle=["uneven"])],
+        phases=[dict(until=4, cycle=["puppet"]), dict(cycle=["uneven"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

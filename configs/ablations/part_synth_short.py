@@ -1,22 +1,6 @@
-# The short form that the ablation takes pieces from or adds them to: part_synth_muon.py with crops
-# of 64 pixels, 3,500 steps. `tools/analysis/ablation.py` has the rows.
-_base_ = ["part_synth_muon.py"]
-
-# schedule
-max_epochs = 7
-train_cfg = dict(max_epochs=max_epochs)
-_schedule = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
-    dict(
-        type="CosineAnnealingLR",
-        by_epoch=True,
-        convert_to_iter_based=True,
-        begin=0,
-        T_max=max_epochs,
-        eta_min_ratio=0.02,
-    ),
-]
-param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
+# The short form that the ablation takes pieces from or adds them to: part_synth_synthetic.py with
+# crops of 64 pixels and consistency. `tools/analysis/ablation.py` has the rows.
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 # Rows that differ after the puppets are continued from the checkpoint of epoch 4.
@@ -33,6 +17,9 @@ custom_hooks = [
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.ResultsTableHook", untrained=False),
 ]
+
+# model
+model = dict(objectives=dict(consistency=dict(type="part_synth.ReadingConsistency")))
 
 # loaders
 _crop = dict(size=64)

@@ -1,5 +1,5 @@
 # 2D joints of every training frame.
-_base_ = ["../part_synth_synthetic.py"]
+_base_ = ["../part_synth_synthetic_64px.py"]
 
 # hooks
 custom_hooks = [

@@ -1,5 +1,5 @@
 # 3D joints of every training frame: the ceiling of the ladder.
-_base_ = ["../part_synth_synthetic.py"]
+_base_ = ["../part_synth_synthetic_64px.py"]
 
 # hooks
 custom_hooks = [

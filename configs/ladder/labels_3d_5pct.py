@@ -1,5 +1,5 @@
 # 3D joints of 5 % of the training frames; the others are used without labels.
-_base_ = ["../part_synth_synthetic.py"]
+_base_ = ["../part_synth_synthetic_64px.py"]
 
 # hooks
 custom_hooks = [

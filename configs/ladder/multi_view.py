@@ -1,7 +1,7 @@
 # Unlabelled videos of four cameras that were started together; nobody calibrated them. The
 # label-free model in the package reads every view, and what the views of an instant agree on, with
 # cameras that stand still, teaches the model anew.
-_base_ = ["../part_synth_synthetic.py"]
+_base_ = ["../part_synth_synthetic_64px.py"]
 
 # hooks
 custom_hooks = [
@@ -28,7 +28,7 @@ train_dataloader = dict(
         split="train",
         num_views=4,
         labelled=dict(fraction=0.0),
-        pseudo_labels=dict(image_model="part_synth_synthetic", agree=True),
+        pseudo_labels=dict(image_model="part_synth_synthetic_64px", agree=True),
         crop=dict(
             size={{_base_.image_size}},
             padding={{_base_.box_padding}},

@@ -48,7 +48,7 @@ def box_of(info):
     return [*low, *high]
 
 
-@pytest.mark.parametrize("name", ["part_synth_synthetic_96px", "part_synth_synthetic"])
+@pytest.mark.parametrize("name", ["part_synth_synthetic_96px", "part_synth_synthetic_64px"])
 def test_it_is_small_and_says_where_it_comes_from(name):
     config, weights = shipped_model(name)
     assert weights.stat().st_size < 20e6
@@ -105,7 +105,7 @@ def test_it_paints_people_in_other_poses(model, people):
 
 
 def test_unknown_names_are_no_models():
-    names = "lifter or part_synth_synthetic_96px or part_synth_synthetic"
+    names = "lifter or part_synth_synthetic_96px or part_synth_synthetic_64px"
     with pytest.raises(FileNotFoundError, match=names):
         PartSynthInferencer(pose3d="part_synth_synthetik")
     assert ZOO.is_dir()

@@ -41,10 +41,6 @@ ROWS = {
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
         {"puppet", "uneven"},
     ),
-    "ablations/part_synth_muon": (
-        [*PUPPETS, *PHASES, *BATCH, *VIDEOS, "model.objectives.puppet.start=4"],
-        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
-    ),
     "ablations/part_synth_short": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
         {"puppet", "uneven", "synthesis", "cycle", "consistency"},

@@ -87,7 +87,7 @@ def test_every_frame_gets_its_own_reading_and_no_label_is_shown(index, backgroun
 
 
 def test_the_model_of_the_package_reads_frames(index):
-    joints, keypoints = read_images(index, np.arange(4), "part_synth_synthetic")
+    joints, keypoints = read_images(index, np.arange(4), "part_synth_synthetic_64px")
     assert np.isfinite(joints[:4]).all() and np.isfinite(keypoints[:4]).all()
     assert np.abs(joints[:4, 0]).max() == 0
     # It was trained on other looks: here only the place in the picture must be about right.
@@ -98,8 +98,8 @@ def test_the_model_of_the_package_reads_frames(index):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("part_synth", "part_synth_synthetic.*got 'part_synth'"),
-        ("lifter", "part_synth_synthetic.*got 'lifter'"),
+        ("part_synth", "part_synth_synthetic_64px.*got 'part_synth'"),
+        ("lifter", "part_synth_synthetic_64px.*got 'lifter'"),
         (("config.py",), r"\(config, checkpoint\)"),
         (3, "got 3"),
     ],
@@ -248,9 +248,9 @@ def test_only_instants_in_use_are_read(h36m_root, index):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (dict(lifter=("a.py", "b.pth"), image_model="part_synth_synthetic"), "not both"),
-        (dict(image_model="part_synth_synthetic", camera_scope="day"), "camera_scope.*'day'"),
-        (dict(image_modl="part_synth_synthetic"), "image_model"),
+        (dict(lifter=("a.py", "b.pth"), image_model="part_synth_synthetic_64px"), "not both"),
+        (dict(image_model="part_synth_synthetic_64px", camera_scope="day"), "camera_scope.*'day'"),
+        (dict(image_modl="part_synth_synthetic_64px"), "image_model"),
     ],
 )
 def test_wrong_options(h36m_root, options, said):

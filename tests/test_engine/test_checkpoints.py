@@ -1,16 +1,19 @@
 import os
 import stat
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import tiny_project
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from part_synth.engine import (
     AtomicLocalBackend,
     check_checkpoint_file,
     find_resumable_checkpoint,
 )
-from part_synth.engine.checkpoint_guard import check_weights
+from part_synth.engine.checkpoint_guard import CheckpointGuardHook, check_weights
 from tiny_runs import TINY_CONFIG, losses, run, tiny_config
 
 
@@ -180,3 +183,21 @@ def test_prediction_needs_all_but_objectives_and_losses():
     )
     with pytest.raises(ValueError, match=message):
         check_weights(model, weights, 1.0, prediction_only=True)
+
+
+@pytest.mark.parametrize("trained, warned", [(96, True), (64, False), (None, False)])
+def test_guard_warns_once_of_crops_of_another_size(trained, warned):
+    def config(size):
+        crop = {} if size is None else dict(size=size)
+        return Config(dict(val_dataloader=dict(dataset=dict(crop=crop))))
+
+    model, logger = tiny_project.TinyModel(), MagicMock()
+    runner = SimpleNamespace(model=model, cfg=config(64), logger=logger)
+    checkpoint = dict(state_dict=model.state_dict(), meta=dict(cfg=config(trained).pretty_text))
+    guard = CheckpointGuardHook()
+    for _ in range(2):
+        guard.after_load_checkpoint(runner, checkpoint)
+    said = [call.args[0] for call in logger.warning.call_args_list]
+    assert len(said) == warned
+    if warned:
+        assert "crops of 96 pixels, this config has 64" in said[0]

@@ -501,7 +501,7 @@ MODELS = [
     ({"pose3d": "{m}/config.py"}, ValueError, "pose3d is given without a checkpoint"),
     ({"pose3d_weights": "{m}/weights.pth"}, ValueError, "without pose3d"),
     (
-        {"pose3d": "part_synth_synthetic", "pose3d_weights": "{m}/weights.pth"},
+        {"pose3d": "part_synth_synthetic_64px", "pose3d_weights": "{m}/weights.pth"},
         ValueError,
         "names a model in the package, which brings its own weights",
     ),

@@ -28,7 +28,7 @@ def test_joined_config_starts_with_the_trunk_of_the_image_model(name):
     cfg = Config.fromfile(ROOT / f"configs/{name}.py")
     model = MODELS.build(cfg.model)
     model.init_weights()
-    kept = torch.load(shipped_model("part_synth_synthetic")[1], weights_only=True)
+    kept = torch.load(shipped_model("part_synth_synthetic_64px")[1], weights_only=True)
     own = dict(model.encoder.named_parameters())
     shared = [key for key in own if f"encoder.{key}" in kept]
     # All but the heads: what reads the embedding is new.

@@ -34,11 +34,11 @@ LIFTER = "lifter"
 IMAGE_MODEL = "part_synth_synthetic_96px"
 # Crops of 64 pixels: less good and more than twice as fast; metric learning at that size starts
 # from its trunk.
-SMALL_IMAGE_MODEL = "part_synth_synthetic"
+SMALL_IMAGE_MODEL = "part_synth_synthetic_64px"
 _TRAINED_BY = {
     LIFTER: "configs/lifter_cmu.py",
     IMAGE_MODEL: "configs/part_synth_synthetic_96px.py",
-    SMALL_IMAGE_MODEL: "configs/part_synth_synthetic.py",
+    SMALL_IMAGE_MODEL: "configs/part_synth_synthetic_64px.py",
 }
 
 SHIPPED = tuple(_TRAINED_BY)

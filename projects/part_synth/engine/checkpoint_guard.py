@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
@@ -110,7 +111,7 @@ class CheckpointGuardHook(Hook):
     """Refuse weights of another model; mmengine only logs a warning and goes on untrained.
 
     A parameter that the checkpoint has in another shape is always refused: it would keep its random
-    values.
+    values. Weights that were trained with crops of another size are taken with a warning.
 
     Args:
         min_matched (float): Least share of the model's parameter tensors, in [0, 1], that the
@@ -128,6 +129,7 @@ class CheckpointGuardHook(Hook):
             raise ValueError(f"min_matched must be in [0, 1], got {min_matched}.")
         self.min_matched = min_matched
         self.prediction_only = prediction_only
+        self._warned = False
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Compare names and shapes before the weights are copied.
@@ -142,10 +144,42 @@ class CheckpointGuardHook(Hook):
             ValueError: Too few parameters match, or one has another shape.
         """
         check_weights(unwrap(runner.model), checkpoint, self.min_matched, self.prediction_only)
+        trained, here = trained_crop_size(checkpoint), _crop_size(runner.cfg)
+        if not self._warned and None not in (trained, here) and trained != here:
+            self._warned = True
+            runner.logger.warning(
+                f"The checkpoint was trained with crops of {trained} pixels, this config has "
+                f"{here}: expect larger errors. Use the config that it was trained with, or set "
+                f"{{train,val,test}}_dataloader.dataset.crop.size={trained}."
+            )
         if "state_dict" not in checkpoint:
             weights = dict(checkpoint)
             checkpoint.clear()
             checkpoint["state_dict"] = weights
+
+
+def trained_crop_size(checkpoint: dict) -> int | None:
+    """Side (px) of the crops that the config in a checkpoint validates with.
+
+    Args:
+        checkpoint (dict): What the file holds; mmengine keeps the text of the config in ``meta``.
+
+    Returns:
+        int or None: The size, or None where the checkpoint or its config doesn't say.
+    """
+    text = checkpoint.get("meta", {}).get("cfg") if isinstance(checkpoint, dict) else None
+    return _crop_size(Config.fromstring(text, ".py")) if isinstance(text, str) else None
+
+
+def _crop_size(cfg: Config) -> int | None:
+    """Side (px) of the crops of a config's validation or, without one, test; None: none there."""
+    for split in ("val", "test"):
+        node = cfg
+        for key in (f"{split}_dataloader", "dataset", "crop", "size"):
+            node = node.get(key) if isinstance(node, dict | Config) else None
+        if isinstance(node, int):
+            return node
+    return None
 
 
 def check_weights(

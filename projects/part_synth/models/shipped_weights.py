@@ -12,7 +12,7 @@ SCHEME = "part_synth://"
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME, force=True)
 def load_shipped_weights(filename: str, map_location: Any = None) -> dict[str, torch.Tensor]:
-    """Read ``part_synth://NAME``, such as ``part_synth://part_synth_synthetic``.
+    """Read ``part_synth://NAME``, such as ``part_synth://part_synth_synthetic_64px``.
 
     Args:
         filename: The address.
