@@ -1,9 +1,9 @@
 """Pose and parts of the people in a picture.
 
-    python demo/image_demo.py IMAGE [CONFIG CHECKPOINT] [--box LEFT TOP RIGHT BOTTOM]
+    python demo/image_demo.py IMAGE [CONFIG CHECKPOINT | NAME] [--box LEFT TOP RIGHT BOTTOM]
         [--background IMAGE] [--out PNG]
 
-Without a box the whole picture is taken as one person's box, without a config the model in the
+Without a box the whole picture is taken as one person's box, without a config a model in the
 package is used.
 """
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Predict and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("image")
-    parser.add_argument("config", nargs="?", help="config (default: the model in the package)")
+    parser.add_argument("config", nargs="?", help="config, or the name of a model in the package")
     parser.add_argument("checkpoint", nargs="?", help="its checkpoint")
     parser.add_argument(
         "--box",
@@ -59,6 +59,8 @@ def main() -> None:
         for i, person in enumerate(people)
     ]
     write_image(args.out, prediction_sheet(rows))
+    boxes = "" if args.box else " (the whole picture is their box; --box gives another)"
+    print(f"Wrote {len(people)} person(s){boxes} to {args.out}")
 
 
 def _read_picture(path):

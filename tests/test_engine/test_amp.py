@@ -4,6 +4,12 @@ from part_synth.engine import AutocastOptimWrapper
 from torch import nn
 
 
+@pytest.fixture(autouse=True)
+def fast_bfloat16(monkeypatch):
+    """As on processors that have it: others stay in float32."""
+    monkeypatch.setattr("part_synth.engine.bfloat16.bfloat16_is_fast", lambda device_type: True)
+
+
 def wrapper_of(layer, **kwargs):
     return AutocastOptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), lr=0.1), **kwargs)
 
@@ -41,6 +47,13 @@ def test_gradient_equals_the_one_of_plain_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         layer(points).float().square().mean().backward()
     assert torch.equal(found, layer.weight.grad)
+
+
+def test_processors_without_bfloat16_stay_in_float32(monkeypatch):
+    monkeypatch.setattr("part_synth.engine.bfloat16.bfloat16_is_fast", lambda device_type: False)
+    layer = nn.Linear(3, 2)
+    with wrapper_of(layer).optim_context(layer):
+        assert layer(torch.ones(1, 3)).dtype == torch.float32
 
 
 def test_unknown_dtype():

@@ -78,6 +78,7 @@ def test_resume_without_a_checkpoint_starts_afresh(tmp_path, monkeypatch):
 
 
 def test_amp_trains_several_optimisers_in_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setattr("part_synth.engine.bfloat16.bfloat16_is_fast", lambda device_type: True)
     flags = ["--work-dir", tmp_path, "--amp", "--no-validate"]
     one = ["train_cfg.max_epochs=1"]
     assert run("train", TINY_CONFIG, *flags, monkeypatch=monkeypatch, options=one) == 0

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from part_synth.apis.config import load_config
 from part_synth.apis.devices import to_device
-from part_synth.apis.zoo import IMAGE_MODEL, shipped_model
+from part_synth.apis.zoo import IMAGE_MODEL, IMAGE_MODELS, shipped_model
 from part_synth.datasets.transforms import crop_square
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.geometry import H36M17, PART_NAMES
@@ -58,8 +58,9 @@ def init_model(
     """Build a model from its config and load its weights.
 
     Args:
-        config: Config of the model, or its file; None, without a checkpoint too, takes the image
-            model in the package.
+        config: Config of the model, or its file; without a checkpoint the name of an image model
+            in the package (``part_synth_synthetic_96px``, ``part_synth_synthetic_64px``), or None
+            for the first of them.
         checkpoint: Checkpoint that ``tools/train.py`` wrote.
         device: Where to run.
 
@@ -71,13 +72,15 @@ def init_model(
         ValueError: The checkpoint belongs to another model, only one of config and checkpoint is
             given, or there is no such device here.
     """
-    if (config is None) != (checkpoint is None):
+    named = config is None or str(config) in IMAGE_MODELS
+    if named != (checkpoint is None):
         raise ValueError(
-            "Give both the config and the checkpoint of a model, or neither for the one in the "
-            "package."
+            "Give both the config and the checkpoint of a model, or no checkpoint and the name of "
+            f"one in the package ({' or '.join(IMAGE_MODELS)}; none: {IMAGE_MODEL}), got "
+            f"{config!s} and {checkpoint!s}."
         )
-    if config is None:
-        config, checkpoint = shipped_model(IMAGE_MODEL)
+    if named:
+        config, checkpoint = shipped_model(str(config or IMAGE_MODEL))
     cfg = config if isinstance(config, Config) else load_config(str(config))
     check_checkpoint_file(str(checkpoint))
     if DefaultScope.get_current_instance() is None:

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import nn
 
 from part_synth.registry import OPTIM_WRAPPERS
+
+from . import bfloat16
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -18,7 +21,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
     mmengine's ``AmpOptimWrapper`` needs CUDA and owns a gradient scaler. bfloat16 has the exponent
     range of float32, so no scaler is needed; several wrappers may then share one backward pass,
-    which two independent scalers could not.
+    which two independent scalers could not. Processors for which bfloat16 is slow stay in float32, and
+    the log says so.
 
     Args:
         dtype (str): ``'bfloat16'``, or ``'float16'`` (CUDA only, and without a gradient scaler:
@@ -35,6 +39,7 @@ class AutocastOptimWrapper(OptimWrapper):
         >>> with wrapper.optim_context(layer):
         ...     layer(torch.ones(1, 2)).dtype
         torch.bfloat16
+        >>> # torch.float32 where bfloat16 is slow
     """
 
     def __init__(self, dtype: str = "bfloat16", **kwargs) -> None:
@@ -44,6 +49,7 @@ class AutocastOptimWrapper(OptimWrapper):
             )
         super().__init__(**kwargs)
         self.cast_dtype = _DTYPES[dtype]
+        self._said = False
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -55,5 +61,11 @@ class AutocastOptimWrapper(OptimWrapper):
         """
         parameter = next(model.parameters(), None)
         device_type = "cpu" if parameter is None else parameter.device.type
-        with super().optim_context(model), torch.autocast(device_type, dtype=self.cast_dtype):
+        emulated = not bfloat16.bfloat16_is_fast(device_type)
+        slow = emulated and self.cast_dtype == torch.bfloat16
+        if slow and not self._said:
+            self._said = True
+            print_log("This processor has no fast bfloat16: training in float32.", "current")
+        cast = torch.autocast(device_type, dtype=self.cast_dtype, enabled=not slow)
+        with super().optim_context(model), cast:
             yield

@@ -16,6 +16,8 @@ from torch.optim import Optimizer
 
 from part_synth.registry import OPTIMIZERS
 
+from .bfloat16 import bfloat16_is_fast
+
 # Odd quintic a x + b x^3 + c x^5 that Jordan et al. chose: it drives singular values in (0, 1] to
 # about 1 in five rounds, and is steepest at 0.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
@@ -32,9 +34,10 @@ def orthogonalize(matrices: Tensor, rounds: int = 5) -> Tensor:
         rounds: Rounds of the iteration.
 
     Returns:
-        (B, M, N) in bfloat16, of singular values between 0.7 and 1.2 for all but the tiniest.
+        (B, M, N) in bfloat16 (float32 where that is faster), of singular values between 0.7 and 1.2
+        for all but the tiniest.
     """
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if bfloat16_is_fast(matrices.device.type) else matrices.float()
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
