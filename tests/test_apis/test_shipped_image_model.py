@@ -114,7 +114,7 @@ def test_unknown_names_are_no_models():
 def test_models_are_built_by_their_names():
     small = init_model("part_synth_synthetic_64px")
     assert small.cfg.test_dataloader.dataset.crop.size == 64
-    with pytest.raises(ValueError, match="96px or part_synth_synthetic_64px.*got part_synth_64"):
+    with pytest.raises(ValueError, match=r"96px or part_synth_synthetic_64px.*got part_synth_64"):
         init_model("part_synth_64px")
     with pytest.raises(ValueError, match="no checkpoint and the name"):
         init_model("part_synth_synthetic_64px", "weights.pth")

@@ -21,8 +21,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
     mmengine's ``AmpOptimWrapper`` needs CUDA and owns a gradient scaler. bfloat16 has the exponent
     range of float32, so no scaler is needed; several wrappers may then share one backward pass,
-    which two independent scalers could not. Processors for which bfloat16 is slow stay in float32, and
-    the log says so.
+    which two independent scalers could not. Processors for which bfloat16 is slow stay in float32,
+    and the log says so.
 
     Args:
         dtype (str): ``'bfloat16'``, or ``'float16'`` (CUDA only, and without a gradient scaler:
