@@ -1,5 +1,5 @@
-# The form of part_synth_synthetic.py with crops of 64 pixels and Adam, 8,000 steps: the ladder and
-# the alternating optimisers start from it.
+# The form of part_synth_synthetic.py with crops of 64 pixels and Adam, 8,000 steps: the ladder
+# starts from it.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",

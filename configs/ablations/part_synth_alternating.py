@@ -1,6 +1,6 @@
 # The published habit of the paper's group: every loss on real frames has an optimiser of its own
 # and its own turn, so that no weights between losses need tuning.
-_base_ = ["../part_synth_synthetic_64px.py"]
+_base_ = ["part_synth_short.py"]
 
 # optimizer
 _pose = ["encoder", "puppet"]
@@ -25,13 +25,12 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=10, cycle=["puppet"]),
-            dict(cycle=["puppet", "foreground", "puppet", "reconstruction", "puppet", "parts"]),
+            dict(until=4, cycle=["puppet"]),
+            dict(cycle=["uneven", "foreground", "uneven", "reconstruction", "uneven", "parts"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
-    dict(type="part_synth.PredictionSheetHook", interval=1),
-    dict(type="part_synth.ResultsTableHook"),
+    dict(type="part_synth.ResultsTableHook", untrained=False),
 ]
 
 # model
@@ -48,7 +47,8 @@ _synthesis = "part_synth.NovelImageSynthesis"
 model = dict(
     objectives=dict(
         _delete_=True,
-        puppet=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8),
+        puppet={{_base_.model.objectives.puppet}},
+        uneven={{_base_.model.objectives.uneven}},
         foreground=dict(
             **{**_off, "foreground": dict(type="part_synth.ForegroundLoss")},
             type=_synthesis,

@@ -20,12 +20,20 @@ TINY_CONFIG = SUPPORT / "tiny_config.py"
 _runs = itertools.count()
 
 
+def load_script(path):
+    """Module of a script, whose path is relative to the repository or whole, loaded afresh."""
+    path = ROOT / path
+    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def tool_main(name):
     """The main() of tools/NAME.py."""
-    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_script(f"tools/{name}.py").main
 
 
 def run(name, *arguments, monkeypatch, options=()):

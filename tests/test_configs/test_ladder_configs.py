@@ -46,8 +46,8 @@ ROWS = {
         {"puppet", "uneven", "synthesis", "cycle", "consistency"},
     ),
     "ablations/part_synth_alternating": (
-        [*PUPPETS[:2], *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "foreground", "reconstruction", "parts"},
+        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "uneven", "foreground", "reconstruction", "parts"},
     ),
 }
 

@@ -1,4 +1,3 @@
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -14,15 +13,13 @@ from part_synth.datasets.validation import (
     validate_data_set,
 )
 from part_synth.geometry import H36M17
+from tiny_runs import load_script
 
-TOOL = Path(__file__).parents[2] / "tools/dataset_converters/validate.py"
+TOOL = "tools/dataset_converters/validate.py"
 
 
 def run_tool(*arguments):
-    spec = importlib.util.spec_from_file_location("validate_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main([str(argument) for argument in arguments])
+    return load_script(TOOL).main([str(argument) for argument in arguments])
 
 
 def test_good_data_sets(h36m_root, mpi_root, capsys):

@@ -1,6 +1,5 @@
 """The command line of demo/inferencer_demo.py, with the lifter in the package."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -12,17 +11,10 @@ import pytest
 from part_synth.apis.cli import run_tool
 from part_synth.inferencer import OUT_FORMATS
 from part_synth.outputs.video import CODECS
-from tiny_runs import ROOT
+from tiny_runs import ROOT, load_script
 from tiny_videos import frames_of, mmpose_json, pose_2d, write_video
 
 DEMO = ROOT / "demo" / "inferencer_demo.py"
-
-
-def demo_module():
-    spec = importlib.util.spec_from_file_location("inferencer_demo", DEMO)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def demo(tmp_path, monkeypatch):
     def run(*arguments):
         filled = [str(word).replace("{tmp}", str(tmp_path)) for word in arguments]
         monkeypatch.setattr(sys, "argv", ["inferencer_demo.py", *filled, "--device", "cpu"])
-        return run_tool(demo_module().main)
+        return run_tool(load_script(DEMO).main)
 
     return run
 
@@ -70,7 +62,7 @@ def test_a_picture(demo, tmp_path, capsys):
 
 
 def test_names_written_out_are_the_packages():
-    module = demo_module()
+    module = load_script(DEMO)
     assert module.FORMATS == OUT_FORMATS and list(module.CODECS) == list(CODECS)
 
 

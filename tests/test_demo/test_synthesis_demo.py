@@ -1,6 +1,5 @@
 """The command line of demo/synthesis_demo.py, with a tiny model."""
 
-import importlib.util
 import re
 import sys
 
@@ -9,17 +8,9 @@ import numpy as np
 import pytest
 from part_synth.apis.cli import run_tool
 from part_synth.outputs.files import write_npz
-from tiny_runs import ROOT, TINY_CONFIG
+from tiny_runs import TINY_CONFIG, load_script
 from tiny_synthesizer import rest_poses, save_tiny
 from tiny_videos import frames_of, motion_sequence, write_video
-
-
-def demo_main():
-    path = ROOT / "demo" / "synthesis_demo.py"
-    spec = importlib.util.spec_from_file_location("synthesis_demo", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +47,7 @@ def demo(folder, tmp_path, monkeypatch):
         for key, value in places.items():
             words = [word.replace(key, value) for word in words]
         monkeypatch.setattr(sys, "argv", ["synthesis_demo.py", *words])
-        return run_tool(demo_main())
+        return run_tool(load_script("demo/synthesis_demo.py").main)
 
     return run
 

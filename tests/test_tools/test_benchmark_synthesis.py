@@ -1,18 +1,9 @@
 """The benchmark of system A's steps runs on a small model."""
 
-import importlib.util
 import json
 import sys
 
-from tiny_runs import ROOT
-
-
-def load_tool():
-    path = ROOT / "tools/analysis/benchmark_synthesis.py"
-    spec = importlib.util.spec_from_file_location("benchmark_synthesis", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tiny_runs import ROOT, load_script
 
 
 def test_benchmark_of_synthesis_compares_every_objective(tmp_path, monkeypatch):
@@ -27,7 +18,7 @@ def test_benchmark_of_synthesis_compares_every_objective(tmp_path, monkeypatch):
     out = tmp_path / "benchmark.json"
     arguments = [str(config), "--repeats", "1", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["benchmark_synthesis.py", *arguments])
-    load_tool().main()
+    load_script("tools/analysis/benchmark_synthesis.py").main()
     result = json.loads(out.read_text())
     assert set(result["objectives"]) == {"puppet", "uneven", "synthesis", "cycle"}
     rows = [*result["objectives"].values(), result["part_maps"]]

@@ -1,22 +1,16 @@
-import importlib.util
 import re
 import subprocess
 import sys
 
 import pytest
-from tiny_runs import ROOT
+from tiny_runs import ROOT, load_script
 
 PATH = ROOT / "tools" / "check_env.py"
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    spec = importlib.util.spec_from_file_location("check_env", PATH)
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up.
-    monkeypatch.setitem(sys.modules, "check_env", module)
-    spec.loader.exec_module(module)
-    return module
+def tool():
+    return load_script(PATH)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The command line of tools/dataset_converters/cmu_mocap.py."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -10,7 +9,7 @@ import pytest
 from part_synth.apis.cli import run_tool
 from part_synth.datasets.motion_io import MotionClips, save_motions
 from part_synth.datasets.synthetic.motions import make_motion
-from tiny_runs import ROOT
+from tiny_runs import load_script
 
 
 @pytest.fixture
@@ -36,14 +35,11 @@ def motions(tmp_path):
 @pytest.fixture
 def tool(monkeypatch):
     """Exit status of the tool with these arguments."""
-    path = ROOT / "tools" / "dataset_converters" / "cmu_mocap.py"
-    spec = importlib.util.spec_from_file_location("tool_cmu_mocap", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("tools/dataset_converters/cmu_mocap.py")
     monkeypatch.delenv("PART_SYNTH_DEBUG", raising=False)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [path.name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["cmu_mocap.py", *map(str, arguments)])
         return run_tool(module.main)
 
     return run

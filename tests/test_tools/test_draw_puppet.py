@@ -1,6 +1,5 @@
 """tools/analysis/draw_puppet.py: the picture, and what it says of mistakes."""
 
-import importlib.util
 import re
 import sys
 
@@ -10,16 +9,12 @@ import pytest
 from part_synth.apis.cli import run_tool
 from part_synth.models import load_puppet
 from part_synth.visualization.parts import part_colours
-from tiny_runs import ROOT
+from tiny_runs import ROOT, load_script
 
 
 @pytest.fixture
 def draw(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location(
-        "draw_puppet", ROOT / "tools/analysis/draw_puppet.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("tools/analysis/draw_puppet.py")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PART_SYNTH_DEBUG", raising=False)
 

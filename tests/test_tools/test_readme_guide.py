@@ -1,7 +1,6 @@
 """Every command of the README's guide to training on one's own videos, on a small made one."""
 
 import functools
-import importlib.util
 import json
 import re
 import shlex
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from part_synth.apis.cli import run_tool
-from tiny_runs import ROOT
+from tiny_runs import ROOT, load_script
 from tiny_videos import frames_of
 from tiny_wild import joints_in, write_video
 
@@ -74,9 +73,7 @@ def call(command, monkeypatch):
         arguments += shlex.split(SMALLER[Path(name).name])
     if "--cfg-options" in arguments:
         arguments.append(f"experiment_name={Path.cwd().name}_{Path(name).stem}")
-    spec = importlib.util.spec_from_file_location(Path(script).stem, script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script(Path(script).absolute())
     if Path(script).name == "make_synthetic.py":
         # The one size that is no flag.
         make = functools.partial(module.make_synthetic_mocap, unpaired_poses=200)

@@ -1,6 +1,5 @@
 """tools/analysis/robustness.py and draw_predictions.py on tiny runs."""
 
-import importlib.util
 import json
 import sys
 
@@ -8,16 +7,13 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from part_synth.apis.cli import run_tool
-from tiny_runs import ROOT
+from tiny_runs import ROOT, load_script
 
 
 @pytest.fixture
 def tool():
     def load(name):
-        spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/analysis/{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return load_script(f"tools/analysis/{name}.py")
 
     return load
 

@@ -1,6 +1,5 @@
 """Mistakes with demo/image_demo.py and tools/analysis/results.py."""
 
-import importlib.util
 import re
 import sys
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from part_synth.apis.cli import run_tool
 from part_synth.visualization.hooks import write_image
-from tiny_runs import ROOT
+from tiny_runs import load_script
 
 ROWS = [
     ("demo/image_demo.py", ["i.png", "c.py", "c.pth", "--out", "a.txt"], r"must end with \.png or"),
@@ -33,11 +32,9 @@ def test_message(tmp_path, monkeypatch, capfd, tool, arguments, words):
     write_image("i.png", np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "d.png").mkdir()
-    spec = importlib.util.spec_from_file_location("small_tool", ROOT / tool)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    main = load_script(tool).main
     monkeypatch.setattr(sys, "argv", [tool, *arguments])
-    assert run_tool(module.main) == 2
+    assert run_tool(main) == 2
     told = capfd.readouterr().err
     assert re.search(f"error: .*{words}", told), told
     assert "Traceback (most" not in told

@@ -11,14 +11,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmengine.config import Config
 from part_synth.apis.cli import run_tool
 from part_synth.apis.errors import ConfigError
 from part_synth.evaluation.results_page import row_slug
 
+_ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/ablations/part_synth_short.py"
 WHOLE = "everything"
-# The last epoch of puppets alone in CONFIG.
-SHARED_EPOCH = 4
 
 _PUPPETS = "custom_hooks.1.phases.0.cycle"
 _CYCLE = "custom_hooks.1.phases.1.cycle"
@@ -38,10 +38,12 @@ class Row:
     Attributes:
         options: ``--cfg-options`` of ``tools/train.py``.
         shares: True continues from the puppets of the row "everything".
+        config: The config that takes the options.
     """
 
     options: tuple[str, ...]
     shares: bool = True
+    config: str = CONFIG
 
 
 def _from_the_start(*options: str) -> Row:
@@ -130,6 +132,10 @@ ROWS = {
     "prior fitted by Muon": _from_the_start(
         "custom_hooks.0.optimizer.type=part_synth.Muon", "custom_hooks.0.steps=1000"
     ),
+    # Other optimisers than the shared puppets have: nothing to go on from.
+    "an optimiser for each loss on real frames, in turn": Row(
+        (), shares=False, config="configs/ablations/part_synth_alternating.py"
+    ),
     "Adam instead of Muon": _from_the_start(
         "optim_wrapper.encoder.optimizer._delete_=True",
         "optim_wrapper.encoder.optimizer.type=Adam",
@@ -141,6 +147,13 @@ ROWS = {
 def work_dir(root: Path, name: str, seed: int) -> Path:
     """Folder of one run."""
     return root / f"{row_slug(name)}_seed{seed}"
+
+
+def _last_shared_epoch() -> int:
+    """The last epoch of puppets alone in CONFIG."""
+    hooks = Config.fromfile(_ROOT / CONFIG).custom_hooks
+    (schedule,) = (hook for hook in hooks if hook["type"] == "part_synth.ObjectiveScheduleHook")
+    return schedule["phases"][0]["until"]
 
 
 def training_command(name: str, seed: int, root: Path) -> list[str]:
@@ -160,14 +173,14 @@ def training_command(name: str, seed: int, root: Path) -> list[str]:
     row, target = ROWS[name], work_dir(root, name, seed)
     resume = "auto"
     if row.shares and not any(target.glob("epoch_*.pth")):
-        resume = str(work_dir(root, WHOLE, seed) / f"epoch_{SHARED_EPOCH}.pth")
+        resume = str(work_dir(root, WHOLE, seed) / f"epoch_{_last_shared_epoch()}.pth")
         if not Path(resume).is_file():
             raise ConfigError(
                 f"'{name}' goes on from the puppets of '{WHOLE}', and {resume} is not there; "
                 f"run '{WHOLE}' with --seed {seed} first"
             )
     return [
-        *("tools/train.py", CONFIG, "--work-dir", str(target), "--resume", resume),
+        *("tools/train.py", row.config, "--work-dir", str(target), "--resume", resume),
         *("--cfg-options", f"randomness.seed={seed}", *row.options),
     ]
 
@@ -177,6 +190,8 @@ def list_rows() -> None:
     print(f"Rows, and what they change in {CONFIG} (*: begins with the puppets of '{WHOLE}'):")
     for name, row in ROWS.items():
         print(f"\n{name}{' *' if row.shares else ''}")
+        if row.config != CONFIG:
+            print(f"    {row.config}")
         for option in row.options:
             print(f"    {option}")
 
