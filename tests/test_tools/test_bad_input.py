@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import tiny_project
 import torch
+from part_synth.apis.errors import explain
+from part_synth.registry import DATASETS
 from tiny_runs import TINY_CONFIG, run
 
 TINY = str(TINY_CONFIG)
@@ -254,3 +256,11 @@ def test_unreadable_cfg_options(pair, monkeypatch, capsys):
     assert ended.value.code == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert f"can't read {pair!r}" in message and "KEY=VALUE" in message
+
+
+def test_misspelt_key_of_a_crop_names_those_of_crops():
+    settings = dict(type="part_synth.PoseFrameDataset", data_root="d", crop=dict(sise=64))
+    with pytest.raises(TypeError) as caught:
+        DATASETS.build(settings)
+    told = explain(caught.value)
+    assert "person_crop_pipeline the unknown key 'sise': did you mean 'size'?" in told

@@ -145,12 +145,17 @@ def _explain_arguments(match: re.Match, error: TypeError) -> str:
     owner, what, unknown = match[1].split(".")[0], match[2], match[3]
     if unknown is None:
         return f"The config of {owner} is incomplete: {what}."
-    parts = [f.f_locals.get("obj_cls") for f, _ in traceback.walk_tb(error.__traceback__)]
-    known: set[str] = set()
-    for part in filter(inspect.isclass, parts):
-        for base in part.__mro__:
-            with contextlib.suppress(TypeError, ValueError):
-                known |= set(inspect.signature(base.__init__).parameters)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    # A function that a part hands some of its own arguments to, such as those of `crop`.
+    function = frames[-1].f_globals.get(owner)
+    if inspect.isfunction(function):
+        known = set(inspect.signature(function).parameters)
+    else:
+        known = set()
+        for part in filter(inspect.isclass, (f.f_locals.get("obj_cls") for f in frames)):
+            for base in part.__mro__:
+                with contextlib.suppress(TypeError, ValueError):
+                    known |= set(inspect.signature(base.__init__).parameters)
     known -= {"self", "args", "kwargs"}
     close = difflib.get_close_matches(unknown, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(sorted(known))}."
