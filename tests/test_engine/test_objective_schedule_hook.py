@@ -1,10 +1,13 @@
+import itertools
 from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MessageHub
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from part_synth.engine import ObjectiveScheduleHook
 from part_synth.registry import HOOKS
 
+_HUBS = itertools.count()
 PHASES = [
     {"until": 2, "cycle": ["puppet"]},
     {"until": 5, "cycle": ["puppet", "synthesis"]},
@@ -28,7 +31,9 @@ def make_runner(wrapped=False):
     model = SimpleNamespace(
         objectives={"puppet": Objective(), "synthesis": Objective()}, current_objective=None
     )
-    return SimpleNamespace(model=Wrapper(module=model) if wrapped else model, epoch=0), model
+    hub = MessageHub(f"hub_{next(_HUBS)}")
+    model_seen = Wrapper(module=model) if wrapped else model
+    return SimpleNamespace(model=model_seen, epoch=0, message_hub=hub), model
 
 
 @pytest.fixture
@@ -58,6 +63,19 @@ def test_a_run_that_is_resumed_continues_with_its_phase():
     runner.epoch = 5
     ObjectiveScheduleHook(PHASES).before_train_iter(runner, 2)
     assert model.current_objective == "puppet"
+
+
+def test_losses_of_idle_objectives_leave_the_log():
+    runner, _ = make_runner()
+    hook = ObjectiveScheduleHook([{"until": 1, "cycle": ["puppet"]}, {"cycle": ["synthesis"]}])
+    kept = ["train/loss", "train/synthesis/loss", "val/puppet/loss"]
+    for name in ["train/puppet/loss", *kept]:
+        runner.message_hub.update_scalar(name, 1.0)
+    hook.before_train_epoch(runner)
+    assert set(runner.message_hub.log_scalars) == {"train/puppet/loss", *kept} - {kept[1]}
+    runner.epoch = 1
+    hook.before_train_epoch(runner)
+    assert set(runner.message_hub.log_scalars) == {"train/loss", "val/puppet/loss"}
 
 
 def test_cycle_is_a_copy():

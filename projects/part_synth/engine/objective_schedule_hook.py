@@ -64,10 +64,17 @@ class ObjectiveScheduleHook(Hook):
                     )
 
     def before_train_epoch(self, runner) -> None:
-        """Tell the objectives that an epoch starts."""
+        """Tell the objectives that an epoch starts, and take the losses of idle ones off the log.
+
+        mmengine would log them on as they were when the objective last had a turn.
+        """
         model = unwrap(runner.model)
         for objective in model.objectives.values():
             objective.start_epoch()
+        idle = tuple(f"train/{n}/" for n in set(model.objectives) - set(self.cycle(runner.epoch)))
+        scalars = runner.message_hub.log_scalars
+        for name in [name for name in scalars if name.startswith(idle)]:
+            del scalars[name]
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Set the objective of this iteration."""
