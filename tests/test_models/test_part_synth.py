@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -52,6 +53,11 @@ def test_predictions_are_what_the_docstring_promises(model):
         assert len(labels.unique()) > 3
     poses = np.stack([r.pred_instances.keypoints[0] for r in results])
     assert np.abs(poses[0] - poses[1]).max() > 1e-4
+
+
+def test_a_dumped_prediction_is_no_larger_than_its_maps(model):
+    many = model.test_step({"inputs": list(pictures(16)), "data_samples": samples(16)})
+    assert len(pickle.dumps(many[0].to_dict())) < 2 * SIZE**2 + 4000
 
 
 def test_without_a_box_there_are_no_image_pixels(model):

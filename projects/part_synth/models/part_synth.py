@@ -304,7 +304,7 @@ class PartSynth(BaseModel):
         fill_samples(data_samples, joints, points, labels, self.puppet.part_names)
         if self.predict_novel_images and inputs["image"].shape[1] > 1:
             for sample, image in zip(data_samples, novel_images(self, inputs).cpu(), strict=True):
-                sample.pred_fields.novel_image = image
+                sample.pred_fields.novel_image = image.clone()
         return data_samples
 
 
@@ -350,7 +350,8 @@ def fill_samples(
             x, y, side = (float(v) for v in torch.as_tensor(box).reshape(-1, 3)[0])
             instances.keypoints_2d = points[i : i + 1] * side / 2 + np.float32([x, y])
         sample.pred_instances = instances
+        # A copy: a dumped slice would take the memory of the whole batch with it.
         sample.pred_fields = PixelData(
-            part_labels=labels[i : i + 1], metainfo={"part_names": tuple(part_names)}
+            part_labels=labels[i : i + 1].clone(), metainfo={"part_names": tuple(part_names)}
         )
     return data_samples
