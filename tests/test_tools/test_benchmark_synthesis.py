@@ -23,4 +23,4 @@ def test_benchmark_of_synthesis_compares_every_objective(tmp_path, monkeypatch):
     assert set(result["objectives"]) == {"puppet", "uneven", "synthesis", "cycle"}
     rows = [*result["objectives"].values(), result["part_maps"]]
     assert all(row["ratio"] > 0 and row["ms"] > 0 for row in rows)
-    assert result["objectives"]["cycle"]["images"] == 8
+    assert result["objectives"]["cycle"]["images"] == 4
