@@ -66,7 +66,7 @@ SEEN = {
     "no part head": ({"puppet/loss_points"}, {"puppet/loss_parts"}),
     "no heat-map losses": ({"puppet/loss_points"}, {"puppet/loss_heat"}),
     "an optimiser for each loss on real frames, in turn": (
-        {"uneven/", "foreground/", "reconstruction/", "parts/"},
+        {"uneven/", "foreground/", "reconstruction/"},
         {"synthesis/", "cycle/"},
     ),
     "limits as a loss": ({"synthesis/loss_articulation"}, set()),
