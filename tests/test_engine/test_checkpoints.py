@@ -13,7 +13,11 @@ from part_synth.engine import (
     check_checkpoint_file,
     find_resumable_checkpoint,
 )
-from part_synth.engine.checkpoint_guard import CheckpointGuardHook, check_weights
+from part_synth.engine.checkpoint_guard import (
+    CheckpointGuardHook,
+    check_weights,
+    trained_crop_size,
+)
 from tiny_runs import TINY_CONFIG, losses, run, tiny_config
 
 
@@ -201,3 +205,10 @@ def test_guard_warns_once_of_crops_of_another_size(trained, warned):
     assert len(said) == warned
     if warned:
         assert "crops of 96 pixels, this config has 64" in said[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["raise SystemExit", "not python", "val_dataloader = open('x')", "a.b = dict(c=1)"]
+)
+def test_the_config_in_a_checkpoint_is_read_and_not_run(text):
+    assert trained_crop_size(dict(meta=dict(cfg=text))) is None

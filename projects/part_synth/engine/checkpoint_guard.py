@@ -1,5 +1,6 @@
 """Checks of a checkpoint before it is trusted: the file, the newest one, and whose weights."""
 
+import ast
 import re
 import zipfile
 from pathlib import Path
@@ -168,10 +169,25 @@ def trained_crop_size(checkpoint: dict) -> int | None:
         int or None: The size, or None where the checkpoint or its config doesn't say.
     """
     text = checkpoint.get("meta", {}).get("cfg") if isinstance(checkpoint, dict) else None
-    return _crop_size(Config.fromstring(text, ".py")) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError:
+        return None
+    # Read, not run: a checkpoint of somebody else must not be able to do anything here.
+    assigned = [s for s in statements if isinstance(s, ast.Assign)]
+    return _crop_size({ast.unparse(s.targets[0]): _plain(s.value) for s in assigned})
 
 
-def _crop_size(cfg: Config) -> int | None:
+def _plain(node: ast.expr) -> object:
+    """A constant, or a dict written as ``dict(key=...)`` of such; None for anything else."""
+    if isinstance(node, ast.Call):
+        return {keyword.arg: _plain(keyword.value) for keyword in node.keywords}
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _crop_size(cfg: Config | dict) -> int | None:
     """Side (px) of the crops of a config's validation or, without one, test; None: none there."""
     for split in ("val", "test"):
         node = cfg
