@@ -43,8 +43,7 @@ def main() -> None:
     _check(args)
     pictures = (args.poses, args.background, args.pose_scene)
     out = _check_out(args.out, [*args.looks, *(args.scene or ()), *pictures])
-    trained = None if args.config is None else (args.config, args.checkpoint)
-    model = load_synthesizer(trained, args.device)
+    model = load_synthesizer((args.config, args.checkpoint), args.device)
     boxes, scenes = (given or [None] * len(args.looks) for given in (args.box, args.scene))
     looks = [
         read_looks(model, picture, box, scene)
@@ -161,8 +160,6 @@ def _check_out(out: str, inputs: list[str | None]) -> Path:
 
 def _check(args: argparse.Namespace) -> None:
     """Raise for flags that do not go together."""
-    if (args.config is None) != (args.checkpoint is None):
-        raise ConfigError("--config and --checkpoint belong together; give both or neither.")
     for flag, given in (("--box", args.box), ("--scene", args.scene)):
         if given and len(given) != len(args.looks):
             raise ConfigError(
@@ -215,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         help="empty scene of the camera of each of LOOKS: picture, or 'median' of a folder",
     )
     add("--pose-scene", help="empty scene of the camera of --poses: picture, or 'median'")
-    add("--config", help="config of a part_synth.PartSynth (default: the package's own)")
+    add("--config", help="config, or the name of a model in the package (default: the first)")
     add("--checkpoint", help="its checkpoint")
     add("--device", default="cpu", help="cpu, cuda, ... (%(default)s)")
     add("--fps", type=float, help="of the video (that of --poses, else 12.5)")

@@ -65,6 +65,14 @@ def test_everyone_in_the_pose_of_everyone(demo, tmp_path, capsys):
     assert np.ptp(corner) == 0 and inner.std() > 10
 
 
+def test_no_picture_of_a_folder_is_overwritten(demo, folder, capsys):
+    before = {path: path.read_bytes() for path in (folder / "several").iterdir()}
+    file = min(before).name
+    assert demo("{in}/several", "--out", "{in}/several/" + file) == 2
+    assert "is a file of a folder that is read; name another" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize("role", ["looks", "poses", "scene"])
 def test_no_input_is_overwritten(demo, folder, capsys, role):
     looks = "{in}/b.png" if role == "looks" else "{in}/a.png"
@@ -158,7 +166,8 @@ def test_wrong_models(demo, capfd, monkeypatch, tmp_path):
             [],
             "own model part_synth_synthetic_96px is not there: .*train.py configs/part_synth",
         ),
-        (["--config", TINY_CONFIG], "--config and --checkpoint belong together"),
+        (["--config", TINY_CONFIG], "Give both the config and the checkpoint of a model"),
+        (["--config", "part_synth_synthetic_64px"], "own model part_synth_synthetic_64px is not"),
         (["--config", "{in}/tiny_synthesis.py", "--checkpoint", "{in}/a.png"], "not a torch check"),
     ]
     for flags, message in rows:

@@ -36,31 +36,71 @@ def test_table_holds_the_medians_of_the_seeds(tool):
     ]
 
 
-def test_every_config_of_the_folder_is_tested_with_every_checkpoint(tool, tmp_path, monkeypatch):
-    module = tool("robustness")
+@pytest.fixture
+def conditions(tmp_path):
     for name in ("far_away", "in_the_dark"):
         (tmp_path / f"{name}.py").write_text("")
-    checkpoints = [tmp_path / f"seed{seed}.pth" for seed in range(2)]
-    for checkpoint in checkpoints:
-        checkpoint.touch()
-    seen = []
+    for seed in range(3):
+        (tmp_path / f"seed{seed}.pth").touch()
+    return tmp_path
 
-    def measure(config, checkpoint, folder):
-        seen.append((config.name, checkpoint[-9:-4]))
-        return METRICS
 
-    monkeypatch.setattr(module, "measure", measure)
-    monkeypatch.setattr(sys, "argv", ["x", *map(str, checkpoints), "--configs", str(tmp_path)])
-    sys.argv += ["--out", str(tmp_path / "page"), "--commit", "1a2b3c4"]
-    assert run_tool(module.main) == 0
+@pytest.fixture
+def tested(tool, conditions, monkeypatch):
+    """Run the tool on these seeds; what it measured, its JSON and its page."""
+
+    def run(*seeds, flags=()):
+        module, seen = tool("robustness"), []
+
+        def measure(config, checkpoint, folder):
+            seen.append((config.name, checkpoint[-9:-4]))
+            return {**METRICS, "p_mpjpe_mm": 70.0 + int(checkpoint[-5])}
+
+        monkeypatch.setattr(module, "measure", measure)
+        checkpoints = [str(conditions / f"seed{seed}.pth") for seed in seeds]
+        arguments = ["x", *checkpoints, "--configs", str(conditions), *flags]
+        arguments += ["--out", str(conditions / "page"), "--commit", "1a2b3c4"]
+        monkeypatch.setattr(sys, "argv", arguments)
+        status, page = run_tool(module.main), conditions / "page"
+        if status:
+            return status
+        facts = json.loads((page / "robustness.json").read_text())
+        return seen, facts, (page / "README.md").read_text()
+
+    return run
+
+
+def test_every_config_of_the_folder_is_tested_with_every_checkpoint(tested, conditions):
+    seen, facts, page = tested(0, 1)
     names = ("part_synth_synthetic.py", "far_away.py", "in_the_dark.py")
     assert seen == [(name, f"seed{seed}") for name in names for seed in range(2)]
-    facts = json.loads((tmp_path / "page/robustness.json").read_text())
-    assert facts["rows"]["in the dark"] == [METRICS] * 2
-    assert str(tmp_path) not in facts["command"]
-    assert all(f"{tmp_path.name}/{path.name}" in facts["command"] for path in checkpoints)
-    assert facts["commit"] == "1a2b3c4"
-    assert "| far away | 70.0 | 40.0 | 0.70 |" in (tmp_path / "page/README.md").read_text()
+    assert [row["p_mpjpe_mm"] for row in facts["rows"]["in the dark"]] == [70.0, 71.0]
+    (run,) = facts["runs"]
+    assert str(conditions) not in run["command"]
+    assert all(f"{conditions.name}/seed{seed}.pth" in run["command"] for seed in range(2))
+    assert run["commit"] == "1a2b3c4"
+    assert "| far away | 70.5 | 40.0 | 0.70 |" in page and "over 2 checkpoint(s)" in page
+
+
+def test_further_seeds_are_added_to_those_that_are_there(tested):
+    tested(0)
+    seen, facts, page = tested(1, 2, flags=["--add"])
+    assert {seed for _, seed in seen} == {"seed1", "seed2"}
+    assert [row["p_mpjpe_mm"] for row in facts["rows"]["far away"]] == [70.0, 71.0, 72.0]
+    assert [run["command"].endswith("--add") for run in facts["runs"]] == [False, True]
+    assert "| far away | 71.0 |" in page and "over 3 checkpoint(s)" in page
+    assert all(run["command"] in page for run in facts["runs"])
+
+
+def test_seeds_are_not_added_to_other_conditions(tested, conditions, capfd):
+    assert tested(0, flags=["--add"]) == 2
+    assert "robustness.json to add to" in capfd.readouterr().err
+    tested(0)
+    before = (conditions / "page/robustness.json").read_bytes()
+    (conditions / "far_away.py").unlink()
+    assert tested(1, flags=["--add"]) == 2
+    assert "far away, in the dark" in capfd.readouterr().err
+    assert (conditions / "page/robustness.json").read_bytes() == before
 
 
 def test_what_the_test_tool_said_is_passed_on(tool, tmp_path):

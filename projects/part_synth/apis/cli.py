@@ -165,7 +165,8 @@ def check_out_file(path: str, endings: Sequence[str], inputs: Sequence[str | Non
         inputs (Sequence[str | None]): What the tool reads; None is not given.
 
     Raises:
-        ConfigError: It ends otherwise, is a folder, lies below a file, or is one of the inputs.
+        ConfigError: It ends otherwise, is a folder, lies below a file, is one of the inputs, or a
+            file of a folder that is one.
     """
     if Path(path).suffix.lower() not in endings:
         raise ConfigError(f"--out must end with {' or '.join(endings)}, got {path}.")
@@ -175,6 +176,10 @@ def check_out_file(path: str, endings: Sequence[str], inputs: Sequence[str | Non
     read = [Path(given).expanduser() for given in inputs if given is not None]
     if target.exists() and any(file.exists() and file.samefile(target) for file in read):
         raise ConfigError(f"--out {path} is a file that is read; name another file for the result.")
+    if target.exists() and any(file.is_dir() and file.samefile(target.parent) for file in read):
+        raise ConfigError(
+            f"--out {path} is a file of a folder that is read; name another file for the result."
+        )
 
 
 def write_metrics(metrics: dict, path: str) -> None:

@@ -50,12 +50,14 @@ class SynthesisResult:
 
 
 def load_synthesizer(
-    model: tuple[str | Path, str | Path] | None = None, device: str = "cpu"
+    model: tuple[str | Path | None, str | Path | None] | None = None, device: str = "cpu"
 ) -> nn.Module:
     """A model that synthesises pictures.
 
     Args:
-        model: (config, checkpoint) that ``tools/train.py`` trained; None for the package's own.
+        model: (config, checkpoint) that ``tools/train.py`` trained; (name, None) for a model in
+            the package, None for the first of them. See
+            :func:`~part_synth.apis.inference.init_model`.
         device: Where to run.
 
     Returns:
