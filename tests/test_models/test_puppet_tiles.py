@@ -44,15 +44,19 @@ def test_light_on_the_person_is_that_of_every_capsule(scene):
     ("size", "tile"),
     [((64, 64), (8, 8)), ((60, 36), (6, 6)), ((45, 35), (5, 5)), ((31, 8), (31, 8))],
 )
-def test_tiles_are_cut_and_joined(size, tile):
+def test_tiles_are_cut_and_put_together(size, tile):
     grid = TileGrid.of(size)
     assert grid.tile == tile
     maps = torch.rand(2, *size)
-    assert torch.equal(grid.join(grid.cut(maps)[:, :, None])[:, 0], maps)
+    together = torch.empty(2, 1, *size)
+    grid.view(together)[:, :, :, 0] = grid.cut(maps).unflatten(1, grid.counts)
+    assert torch.equal(together[:, 0], maps)
     ys, xs = grid.axes(maps)
-    seen = grid.join((ys[:, :, None] + 10 * xs[:, None, :])[None, :, None])[0, 0]
+    places = (ys[:, :, None] + 10 * xs[:, None, :]).unflatten(0, grid.counts)
+    seen = torch.empty(1, 1, *size)
+    grid.view(seen)[0, :, :, 0] = places
     rows, columns = ((torch.arange(n) + 0.5) * (2 / n) - 1 for n in size)
-    torch.testing.assert_close(seen, rows[:, None] + 10 * columns)
+    torch.testing.assert_close(seen[0, 0], rows[:, None] + 10 * columns)
 
 
 def test_every_capsule_in_reach_of_a_tile_is_drawn_there():

@@ -256,7 +256,9 @@ class Puppet(BaseModule):
         with torch.autocast(points.device.type, enabled=False):
             ends = (start, end, radii, depth_start, depth_end)
             capsules, layers = self._draw(ends, size, blur, outline, details)
-            parts = torch.einsum("bchw,cp->bphw", capsules, self.membership.to(points.dtype))
+            # As one product of matrices: einsum would bring the capsules to the end first.
+            membership = self.membership.to(points.dtype).T
+            parts = (membership @ capsules.flatten(2)).unflatten(2, size)
         foreground = layers[:, 0]
         parts = torch.cat([1 - layers[:, :1], parts], dim=1)
         with torch.no_grad():
@@ -331,4 +333,4 @@ class Puppet(BaseModule):
                 largest = largest * outline.amax((1, 2, 3))[:, None]
             groups = list(within_reach(grid, start, end, largest, self.reach * unit))
         shape = (len(start), start.shape[1], 4 if details else 1)
-        return draw_tiles(grid, groups, draw_group, shape, like=start)
+        return draw_tiles(grid, groups, draw_group, shape)

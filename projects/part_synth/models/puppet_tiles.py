@@ -64,11 +64,11 @@ class TileGrid:
         tiles = maps.unflatten(1, (rows, -1)).unflatten(3, (columns, -1))
         return tiles.transpose(2, 3).flatten(1, 2)
 
-    def join(self, tiles: Tensor) -> Tensor:
-        """Maps (B, R, H, W) of tiles (B, N, R, T, S)."""
+    def view(self, maps: Tensor) -> Tensor:
+        """(B, rows, columns, R, T, S) view of the tiles of maps (B, R, H, W)."""
         rows, columns = self.counts
-        tiles = tiles.unflatten(1, (rows, columns))
-        return tiles.permute(0, 3, 1, 4, 2, 5).reshape(len(tiles), -1, *self.size)
+        tiles = maps.unflatten(2, (rows, -1)).unflatten(4, (columns, -1))
+        return tiles.permute(0, 2, 4, 1, 3, 5)
 
 
 @dataclass
@@ -121,30 +121,54 @@ def within_reach(
             yield Reach(image, tile, room[image, tile].topk(most, largest=False).indices)
 
 
+class _Assemble(torch.autograd.Function):
+    """Maps of tiles that were drawn in groups, each written to its place once.
+
+    Writing in place under autograd would copy all of the gradient once per group.
+    """
+
+    @staticmethod
+    def forward(ctx, grid: TileGrid, shape: tuple[int, int], places: list, *groups: Tensor):
+        ctx.grid, ctx.places = grid, places
+        maps = groups[0].new_zeros(*shape, *grid.size)
+        tiles = grid.view(maps)
+        for place, group in zip(places, groups, strict=True):
+            tiles[place] = group
+        return maps
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        tiles = ctx.grid.view(gradient)
+        return None, None, None, *(tiles[place] for place in ctx.places)
+
+
 def draw_tiles(
     grid: TileGrid,
     reach: Iterable[Reach],
     draw: Callable[[Reach], tuple[Tensor, Tensor]],
     shape: tuple[int, int, int],
-    like: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Draw groups of tiles and join them.
+    """Draw groups of tiles and put them together.
 
     Args:
         grid: The tiles.
-        reach: The groups.
+        reach: The groups, at least one.
         draw: Draws a group: (M, K, T, S) of its capsules and (M, R, T, S) of other layers.
         shape: B, C and R.
-        like: Tells device and dtype.
 
     Returns:
         (B, C, H, W) of all capsules and (B, R, H, W), zero where no capsule is in reach.
     """
-    tiles = grid.counts[0] * grid.counts[1]
-    batch, *counts = shape
-    capsules, layers = (like.new_zeros(batch, tiles, n, *grid.tile) for n in counts)
+    batch, capsules, layers = shape
+    columns = grid.counts[1]
+    to_capsules, to_layers, drawn = [], [], []
     for group in reach:
-        shares, others = draw(group)
-        capsules.index_put_((group.image[:, None], group.tile[:, None], group.capsule), shares)
-        layers.index_put_((group.image, group.tile), others)
-    return grid.join(capsules), grid.join(layers)
+        tile = tuple(i[:, None] for i in (group.image, group.tile // columns, group.tile % columns))
+        to_capsules.append((*tile, group.capsule))
+        to_layers.append((*tile, torch.arange(layers, device=group.tile.device)))
+        drawn.append(draw(group))
+    shares, others = zip(*drawn, strict=True)
+    return (
+        _Assemble.apply(grid, (batch, capsules), to_capsules, *shares),
+        _Assemble.apply(grid, (batch, layers), to_layers, *others),
+    )
