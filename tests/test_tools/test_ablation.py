@@ -57,6 +57,7 @@ SEEN = {
     "with a perceptual loss": ({"synthesis/loss_perceptual"}, set()),
     "with the appearance cycle": ({"cycle/loss_appearance"}, set()),
     "with the decoder as judge (energy)": ({"cycle/loss_energy"}, set()),
+    "silhouettes instead of consistency": ({"silhouettes/loss_reading"}, {"consistency/"}),
     "even outlines alone": ({"puppet/", "cycle/"}, {"uneven/"}),
     "no puppets first": ({"uneven/", "cycle/"}, {"puppet/"}),
     "no puppets at all, pictures train the pose": (
@@ -88,13 +89,16 @@ def test_every_row_trains(name, data, tmp_path, monkeypatch):
 def test_rows_that_share_puppets_change_nothing_before_them():
     later = ("custom_hooks.1.phases.1.", "optim_wrapper.encoder.modules=", "train_dataloader.")
     for name, row in ablation.ROWS.items():
-        if row.shares:
-            assert row.options, name
-            for option in row.options:
+        if row.puppets_of:
+            shared = ablation.ROWS[row.puppets_of].options
+            assert row.options[: len(shared)] == shared, name
+            assert row.options[len(shared) :], name
+            for option in row.options[len(shared) :]:
                 first = option.startswith(later) or option.split(".")[2] in (
                     "synthesis",
                     "cycle",
                     "consistency",
+                    "silhouettes",
                 )
                 assert first, f"{name}: {option}"
 
@@ -107,6 +111,8 @@ def test_a_row_goes_on_from_shared_puppets_or_from_where_it_was_stopped(tmp_path
     shared.touch()
     command = ablation.training_command("no cycle", 3, tmp_path)
     assert command[command.index("--resume") + 1] == str(shared)
+    with pytest.raises(ValueError, match="puppets of 'the encoder sees the frame alone'"):
+        ablation.training_command("the encoder sees the frame alone, puppets alone", 3, tmp_path)
     own = ablation.work_dir(tmp_path, "no cycle", 3)
     own.mkdir()
     (own / "epoch_5.pth").touch()

@@ -29,6 +29,23 @@ _PICTURES = (
     f"{_O}.synthesis.train_pose=True",
     f"{_O}.synthesis.optimizers=[encoder,synthesizer]",
 )
+# The setting of the paper: the empty scene is known in training, to the losses alone.
+_FRAME_ALONE = (
+    "model.encoder.use_background=False",
+    "model.encoder.backbone.in_channels=3",
+    "model.encoder.part_head.image_channels=3",
+)
+# What differs from the empty scene teaches the part head what is person.
+_SILHOUETTES = (
+    f"{_O}.silhouettes.type=part_synth.NovelImageSynthesis",
+    *(
+        f"{_O}.silhouettes.{loss}=None"
+        for loss in ("reconstruction", "flat_reconstruction", "foreground", "segmentation")
+    ),
+    *(f"{_O}.silhouettes.{loss}=None" for loss in ("agreement", "tie")),
+    f"{_O}.silhouettes.optimizers=[encoder]",
+    f"{_CYCLE}=[uneven,synthesis,cycle,uneven,silhouettes]",
+)
 
 
 @dataclass(frozen=True)
@@ -37,17 +54,17 @@ class Row:
 
     Attributes:
         options: ``--cfg-options`` of ``tools/train.py``.
-        shares: True continues from the puppets of the row "everything".
+        puppets_of: The row whose puppets at the start it continues from; None has its own.
         config: The config that takes the options.
     """
 
     options: tuple[str, ...]
-    shares: bool = True
+    puppets_of: str | None = WHOLE
     config: str = CONFIG
 
 
 def _from_the_start(*options: str) -> Row:
-    return Row(options, shares=False)
+    return Row(options, puppets_of=None)
 
 
 ROWS = {
@@ -79,6 +96,7 @@ ROWS = {
     "with the decoder as judge (energy)": Row(
         (f"{_O}.cycle.energy.type=part_synth.MultiScaleL1Loss",)
     ),
+    "silhouettes instead of consistency": Row(_SILHOUETTES),
     # Puppets.
     "even outlines alone": Row((f"{_CYCLE}=[puppet,synthesis,cycle,puppet,consistency]",)),
     "no puppets first": _from_the_start(
@@ -106,10 +124,15 @@ ROWS = {
         )
     ),
     "no empty scene": _from_the_start(
-        "model.encoder.use_background=False",
-        "model.encoder.backbone.in_channels=3",
-        "model.encoder.part_head.image_channels=3",
+        *_FRAME_ALONE,
         *(f"{split}_dataloader.dataset.crop.background=None" for split in ("train", "val", "test")),
+    ),
+    "the encoder sees the frame alone": _from_the_start(*_FRAME_ALONE),
+    "the encoder sees the frame alone, puppets alone": Row(
+        (*_FRAME_ALONE, f"{_CYCLE}=[uneven]"), "the encoder sees the frame alone"
+    ),
+    "the encoder sees the frame alone, silhouettes instead of consistency": Row(
+        (*_FRAME_ALONE, *_SILHOUETTES), "the encoder sees the frame alone"
     ),
     "limits as a loss": _from_the_start(
         "model.prior.hard_limits=False",
@@ -134,7 +157,7 @@ ROWS = {
     ),
     # Other optimisers than the shared puppets have: nothing to go on from.
     "an optimiser for each loss on real frames, in turn": Row(
-        (), shares=False, config="configs/ablations/part_synth_alternating.py"
+        (), puppets_of=None, config="configs/ablations/part_synth_alternating.py"
     ),
     "Adam instead of Muon": _from_the_start(
         "optim_wrapper.encoder.optimizer._delete_=True",
@@ -172,12 +195,12 @@ def training_command(name: str, seed: int, root: Path) -> list[str]:
     """
     row, target = ROWS[name], work_dir(root, name, seed)
     resume = "auto"
-    if row.shares and not any(target.glob("epoch_*.pth")):
-        resume = str(work_dir(root, WHOLE, seed) / f"epoch_{_last_shared_epoch()}.pth")
+    if row.puppets_of and not any(target.glob("epoch_*.pth")):
+        resume = str(work_dir(root, row.puppets_of, seed) / f"epoch_{_last_shared_epoch()}.pth")
         if not Path(resume).is_file():
             raise ConfigError(
-                f"'{name}' goes on from the puppets of '{WHOLE}', and {resume} is not there; "
-                f"run '{WHOLE}' with --seed {seed} first"
+                f"'{name}' goes on from the puppets of '{row.puppets_of}', and {resume} is not "
+                f"there; run '{row.puppets_of}' with --seed {seed} first"
             )
     return [
         *("tools/train.py", row.config, "--work-dir", str(target), "--resume", resume),
@@ -187,9 +210,11 @@ def training_command(name: str, seed: int, root: Path) -> list[str]:
 
 def list_rows() -> None:
     """Print the rows with what they change."""
-    print(f"Rows, and what they change in {CONFIG} (*: begins with the puppets of '{WHOLE}'):")
+    print(f"Rows, and what they change in {CONFIG}:")
     for name, row in ROWS.items():
-        print(f"\n{name}{' *' if row.shares else ''}")
+        print(f"\n{name}")
+        if row.puppets_of:
+            print(f"    (begins with the puppets of '{row.puppets_of}')")
         if row.config != CONFIG:
             print(f"    {row.config}")
         for option in row.options:
