@@ -39,13 +39,12 @@ param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
-    # The encoder learns even puppets first; then uneven ones, which are harder and more like
-    # people, real frames and synthesised images take turns.
+    # The encoder learns puppets first; then they, real frames and synthesised images take turns.
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=4, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -63,17 +62,20 @@ custom_hooks = [
 ]
 
 # model
-# Puppets that come again are mirrored and in other colours.
-_puppets = dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=8, vary=dict(), start=512)
 model = dict(
     encoder=dict(part_head=dict(type="part_synth.SubpixelPartMapHead")),
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
         puppet=dict(
+            type="part_synth.PuppetPretraining",
+            # Uneven outlines in the last steps made poses and parts worse.
             painter=dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0),
-            **_puppets,
+            batch_size=64,
+            fresh=8,
+            start=512,
+            # Puppets that come again are mirrored and in other colours.
+            vary=dict(),
         ),
-        uneven=_puppets,
         # Real frames teach the decoder to paint; that they pull the pose too made it worse.
         synthesis=dict(
             type="part_synth.NovelImageSynthesis",

@@ -1,5 +1,6 @@
 # The short form that the ablation takes pieces from or adds them to: part_synth_synthetic.py with
-# crops of 64 pixels and consistency. `tools/analysis/ablation.py` has the rows.
+# crops of 64 pixels, consistency, and uneven outlines in the last steps, as it was when the first
+# rows were made. `tools/analysis/ablation.py` has the rows.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
@@ -19,7 +20,14 @@ custom_hooks = [
 ]
 
 # model
-model = dict(objectives=dict(consistency=dict(type="part_synth.ReadingConsistency")))
+model = dict(
+    objectives=dict(
+        uneven=dict(
+            type="part_synth.PuppetPretraining", batch_size=64, fresh=8, start=512, vary=dict()
+        ),
+        consistency=dict(type="part_synth.ReadingConsistency"),
+    )
+)
 
 # loaders
 _crop = dict(size=64)

@@ -38,8 +38,8 @@ ROWS = {
         {"labelled"},
     ),
     "ablations/part_synth_puppets": (
-        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "uneven"},
+        [*(option for option in PUPPETS if "uneven" not in option), *BATCH, *VIDEOS],
+        {"puppet"},
     ),
     "ablations/part_synth_short": (
         [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
