@@ -84,3 +84,9 @@ def test_every_capsule_in_reach_of_a_tile_is_drawn_there():
     assert (listed | ~near).all()
     # And not nearly all of them.
     assert listed.float().mean() < 0.5
+
+
+def test_no_puppets_give_no_maps(scene):
+    maps = Puppet()(*(value[:0] for value in scene[:3]), (48, 48), details=True)
+    assert maps.parts.shape[0] == 0 and maps.parts.shape[2:] == (48, 48)
+    assert maps.shade.shape == (0, 48, 48)

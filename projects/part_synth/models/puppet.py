@@ -278,6 +278,7 @@ class Puppet(BaseModule):
         start, end, radii, depth_start, depth_end = ends
         # Which tiles there are to draw depends on the pose; an exported graph can't.
         whole = self.reach is None or start.is_cuda or torch.compiler.is_compiling()
+        whole = whole or len(start) == 0
         grid = TileGrid.of(size, whole)
         step = 2.0 / size[1]
         unit = blur * step  # crop half-widths; distances are in units of it from here on
