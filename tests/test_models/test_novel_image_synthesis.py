@@ -106,7 +106,7 @@ def test_moving_camera_compares_the_foreground_only(trained, batch, scene, monke
     maps = trained.puppet(*scene[:3], (SIZE, SIZE), blur=0.5)
     monkeypatch.setattr(type(trained), "render", lambda *args, **kwargs: maps)
     first = synthesis(trained, inputs)
-    assert first["loss_foreground"] == 0
+    assert "loss_foreground" not in first
     assert all(value.isfinite() for value in first.values())
     # The appearance network looks three pixels far.
     near = torch.nn.functional.max_pool2d(maps.foreground.detach(), 9, 1, 4) > 1e-4

@@ -35,14 +35,14 @@ _FRAME_ALONE = (
     "model.encoder.backbone.in_channels=3",
     "model.encoder.part_head.image_channels=3",
 )
+_BUT_READING = (
+    *("reconstruction", "flat_reconstruction", "foreground", "segmentation"),
+    *("agreement", "tie"),
+)
 # What differs from the empty scene teaches the part head what is person.
 _SILHOUETTES = (
     f"{_O}.silhouettes.type=part_synth.NovelImageSynthesis",
-    *(
-        f"{_O}.silhouettes.{loss}=None"
-        for loss in ("reconstruction", "flat_reconstruction", "foreground", "segmentation")
-    ),
-    *(f"{_O}.silhouettes.{loss}=None" for loss in ("agreement", "tie")),
+    *(f"{_O}.silhouettes.{loss}=None" for loss in _BUT_READING),
     f"{_O}.silhouettes.optimizers=[encoder]",
     f"{_CYCLE}=[uneven,synthesis,cycle,uneven,silhouettes]",
 )

@@ -276,10 +276,10 @@ class Puppet(BaseModule):
     ) -> tuple[Tensor, Tensor]:
         """Shares of the capsules (B, C, H, W); foreground and details (B, 1 or 4, H, W)."""
         start, end, radii, depth_start, depth_end = ends
-        # Which tiles there are to draw depends on the pose; an exported graph can't.
+        # Which tiles there are to draw depends on the pose; an exported graph can't. No puppets
+        # have no tiles.
         whole = self.reach is None or start.is_cuda or torch.compiler.is_compiling()
-        whole = whole or len(start) == 0
-        grid = TileGrid.of(size, whole)
+        grid = TileGrid.of(size, whole or len(start) == 0)
         step = 2.0 / size[1]
         unit = blur * step  # crop half-widths; distances are in units of it from here on
         axis = end - start

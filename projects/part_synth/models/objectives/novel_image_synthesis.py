@@ -130,25 +130,25 @@ class NovelImageSynthesis(Objective):
         if self.adversary is not None:
             unpaired = model.draw_unpaired_poses(len(images))
             losses.update(self.adversary(decoded["joints_body"], unpaired))
+        if not any(name.startswith("loss") for name in losses):
+            # Nothing known of the scenes is nothing to learn, and a step all the same: the next
+            # batch may know its own.
+            losses["loss_nothing_known"] = 0.0 * maps.foreground.sum()
         return losses
 
     def _compare_parts(self, encoding, maps, images, background) -> dict[str, Tensor]:
         """Losses between the puppet, the head's reading and the background difference."""
         losses = {}
         known = backgrounds_known(images, background)
-        if self.foreground is not None:
-            # Nothing known is nothing to learn, and a step all the same: it may be the only loss.
-            losses["loss_foreground"] = (
-                self.foreground(maps.foreground[known], images[known], background[known])
-                if known.any()
-                else 0.0 * maps.foreground.sum()
-            )
-        if self.reading is not None and encoding.part_logits is not None:
-            losses["loss_reading"] = (
-                self.reading(encoding.part_logits[known], images[known], background[known])
-                if known.any()
-                else 0.0 * encoding.part_logits.sum()
-            )
+        if known.any():
+            if self.foreground is not None:
+                losses["loss_foreground"] = self.foreground(
+                    maps.foreground[known], images[known], background[known]
+                )
+            if self.reading is not None and encoding.part_logits is not None:
+                losses["loss_reading"] = self.reading(
+                    encoding.part_logits[known], images[known], background[known]
+                )
         if self.agreement is not None and encoding.part_logits is not None:
             losses["loss_agreement"] = self.agreement(encoding.part_logits, maps)
         return losses
