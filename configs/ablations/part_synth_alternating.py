@@ -26,7 +26,7 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=4, cycle=["puppet"]),
-            dict(cycle=["uneven", "foreground", "uneven", "reconstruction", "uneven", "parts"]),
+            dict(cycle=["puppet", "foreground", "puppet", "reconstruction", "puppet", "parts"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
@@ -48,7 +48,6 @@ model = dict(
     objectives=dict(
         _delete_=True,
         puppet={{_base_.model.objectives.puppet}},
-        uneven={{_base_.model.objectives.uneven}},
         foreground=dict(
             **{**_off, "foreground": dict(type="part_synth.ForegroundLoss")},
             type=_synthesis,

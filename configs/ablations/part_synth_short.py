@@ -1,6 +1,5 @@
 # The short form that the ablation takes pieces from or adds them to: part_synth_synthetic.py with
-# crops of 64 pixels, consistency, and uneven outlines in the last steps, as it was when the first
-# rows were made. `tools/analysis/ablation.py` has the rows.
+# crops of 64 pixels. `tools/analysis/ablation.py` has the rows.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
@@ -12,22 +11,12 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=4, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.ResultsTableHook", untrained=False),
 ]
-
-# model
-model = dict(
-    objectives=dict(
-        uneven=dict(
-            type="part_synth.PuppetPretraining", batch_size=64, fresh=8, start=512, vary=dict()
-        ),
-        consistency=dict(type="part_synth.ReadingConsistency"),
-    )
-)
 
 # loaders
 _crop = dict(size=64)

@@ -5,7 +5,7 @@ import math
 
 import pytest
 from tiny_runs import ROOT, logged_losses, run
-from tiny_system_a import PHASES, PUPPETS, SMALL, VIDEOS, data_options, make_data
+from tiny_system_a import EVEN, PHASES, PUPPETS, SMALL, VIDEOS, data_options, make_data
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -38,16 +38,16 @@ ROWS = {
         {"labelled"},
     ),
     "ablations/part_synth_puppets": (
-        [*(option for option in PUPPETS if "uneven" not in option), *BATCH, *VIDEOS],
+        [*EVEN, *BATCH, *VIDEOS],
         {"puppet"},
     ),
     "ablations/part_synth_short": (
-        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "uneven", "synthesis", "cycle", "consistency"},
+        [*EVEN, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "synthesis", "cycle"},
     ),
     "ablations/part_synth_alternating": (
-        [*PUPPETS, *PHASES, *BATCH, *VIDEOS],
-        {"puppet", "uneven", "foreground", "reconstruction", "parts"},
+        [*EVEN, *PHASES, *BATCH, *VIDEOS],
+        {"puppet", "foreground", "reconstruction", "parts"},
     ),
 }
 

@@ -44,7 +44,11 @@ _SILHOUETTES = (
     f"{_O}.silhouettes.type=part_synth.NovelImageSynthesis",
     *(f"{_O}.silhouettes.{loss}=None" for loss in _BUT_READING),
     f"{_O}.silhouettes.optimizers=[encoder]",
-    f"{_CYCLE}=[uneven,synthesis,cycle,uneven,silhouettes]",
+    f"{_CYCLE}=[puppet,synthesis,cycle,puppet,silhouettes]",
+)
+_CONSISTENCY = (
+    f"{_O}.consistency.type=part_synth.ReadingConsistency",
+    f"{_CYCLE}=[puppet,synthesis,cycle,puppet,consistency]",
 )
 
 
@@ -70,10 +74,9 @@ def _from_the_start(*options: str) -> Row:
 ROWS = {
     WHOLE: _from_the_start(),
     # Real frames.
-    "puppets alone": Row((f"{_CYCLE}=[uneven]",)),
-    "no cycle": Row((f"{_CYCLE}=[uneven,synthesis,uneven,consistency]",)),
-    "no consistency": Row((f"{_CYCLE}=[uneven,synthesis,cycle,uneven]",)),
-    "consistency without mirror": Row((f"{_O}.consistency.mirror=False",)),
+    "puppets alone": Row((f"{_CYCLE}=[puppet]",)),
+    "no cycle": Row((f"{_CYCLE}=[puppet,synthesis,puppet]",)),
+    "no synthesis: the cycle's painter stays untrained": Row((f"{_CYCLE}=[puppet,cycle,puppet]",)),
     "cycle without parts": Row((f"{_O}.cycle.parts_loss=None",)),
     "pictures train the pose": Row(_PICTURES),
     "pictures train the pose, without agreement of parts": Row(
@@ -96,26 +99,21 @@ ROWS = {
     "with the decoder as judge (energy)": Row(
         (f"{_O}.cycle.energy.type=part_synth.MultiScaleL1Loss",)
     ),
-    "silhouettes instead of consistency": Row(_SILHOUETTES),
+    "with consistency": Row(_CONSISTENCY),
+    "with consistency, without its mirror": Row((*_CONSISTENCY, f"{_O}.consistency.mirror=False")),
+    "with silhouettes": Row(_SILHOUETTES),
     # Puppets.
-    "even outlines alone": Row((f"{_CYCLE}=[puppet,synthesis,cycle,puppet,consistency]",)),
-    "no puppets first": _from_the_start(
-        f"{_PUPPETS}=[uneven,synthesis,cycle,uneven,consistency]",
-    ),
+    "no puppets first": _from_the_start(f"{_PUPPETS}=[puppet,synthesis,cycle,puppet]"),
     "no puppets at all, pictures train the pose": _from_the_start(
-        f"{_PUPPETS}=[synthesis,cycle,consistency]",
-        f"{_CYCLE}=[synthesis,cycle,consistency]",
-        *_PICTURES,
+        f"{_PUPPETS}=[synthesis,cycle]", f"{_CYCLE}=[synthesis,cycle]", *_PICTURES
     ),
-    "puppets come again as they were": _from_the_start(
-        f"{_O}.puppet.vary=None", f"{_O}.uneven.vary=None"
-    ),
+    "puppets come again as they were": _from_the_start(f"{_O}.puppet.vary=None"),
     # Networks.
     "no part head": _from_the_start("model.encoder.part_head=None"),
     "no heat-map losses": _from_the_start(
         *(
             option
-            for name in ("puppet", "uneven", "cycle")
+            for name in ("puppet", "cycle")
             for option in (
                 f"{_O}.{name}.reading_loss.type=part_synth.PoseReadingLoss",
                 f"{_O}.{name}.reading_loss.heat=0.0",
@@ -129,9 +127,9 @@ ROWS = {
     ),
     "the encoder sees the frame alone": _from_the_start(*_FRAME_ALONE),
     "the encoder sees the frame alone, puppets alone": Row(
-        (*_FRAME_ALONE, f"{_CYCLE}=[uneven]"), "the encoder sees the frame alone"
+        (*_FRAME_ALONE, f"{_CYCLE}=[puppet]"), "the encoder sees the frame alone"
     ),
-    "the encoder sees the frame alone, silhouettes instead of consistency": Row(
+    "the encoder sees the frame alone, with silhouettes": Row(
         (*_FRAME_ALONE, *_SILHOUETTES), "the encoder sees the frame alone"
     ),
     "limits as a loss": _from_the_start(
