@@ -1,4 +1,4 @@
-# System A without any label, from scratch, on two processor cores in half an hour.
+# System A without any label, from scratch, on two processor cores in 25 minutes.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",
@@ -19,7 +19,7 @@ optim_wrapper = dict(
 )
 
 # schedule
-max_epochs = 7
+max_epochs = 10
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
@@ -43,7 +43,7 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=4, cycle=["puppet"]),
+            dict(until=6, cycle=["puppet"]),
             dict(cycle=["puppet", "synthesis", "cycle", "puppet"]),
         ],
     ),

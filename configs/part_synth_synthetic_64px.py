@@ -53,6 +53,8 @@ custom_hooks = [
 
 # model
 model = dict(
+    # What the ladder and the long form were measured with.
+    puppet=dict(puppet="slim"),
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(
         puppet=dict(

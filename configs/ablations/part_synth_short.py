@@ -1,6 +1,22 @@
 # The short form that the ablation takes pieces from or adds them to: part_synth_synthetic.py with
-# crops of 64 pixels. `tools/analysis/ablation.py` has the rows.
+# crops of 64 pixels and fewer steps. `tools/analysis/ablation.py` has the rows.
 _base_ = ["../part_synth_synthetic.py"]
+
+# schedule
+max_epochs = 7
+train_cfg = dict(max_epochs=max_epochs)
+_schedule = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        convert_to_iter_based=True,
+        begin=0,
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+    ),
+]
+param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 
 # hooks
 # Rows that differ after the puppets are continued from the checkpoint of epoch 4.

@@ -271,5 +271,5 @@ def test_mistakes_in_the_table(change, words):
 
 
 def test_plain_joints_are_refused():
-    with pytest.raises(ValueError, match=r"\(B, 29, 2\) from its extend_joints, got \(2, 17, 2\)"):
+    with pytest.raises(ValueError, match=r"\(B, 41, 2\) from its extend_joints, got \(2, 17, 2\)"):
         Puppet()(torch.zeros(2, 17, 2), torch.zeros(2, 17), torch.ones(2), (8, 8))

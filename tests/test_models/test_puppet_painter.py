@@ -162,7 +162,7 @@ def test_clothes_hang_together(puppet, monkeypatch):
         return (a == b).all(-1)
 
     skin = colour("head", "face")
-    top, bottom = colour("torso", "spine"), colour("torso", "right_hip")
+    top, bottom = colour("torso", "belly"), colour("torso", "right_pelvis")
     for side in ("left", "right"):
         hand = colour(f"{side}_hand", f"{side}_wrist")
         upper, lower = (
@@ -170,8 +170,8 @@ def test_clothes_hang_together(puppet, monkeypatch):
             colour(f"{side}_forearm", f"{side}_elbow"),
         )
         thigh, shank = (
-            colour(f"{side}_thigh", f"{side}_hip"),
-            colour(f"{side}_shank", f"{side}_knee"),
+            colour(f"{side}_thigh", f"{side}_thigh_top"),
+            colour(f"{side}_shank", f"{side}_calf"),
         )
         assert same(hand, skin).all()
         assert same(thigh, bottom).all()
@@ -183,7 +183,7 @@ def test_clothes_hang_together(puppet, monkeypatch):
             assert 0.2 < share.float().mean() < 0.8
     assert not same(colour("head", "hair_low"), skin).any()
     for a, b in (("left_forearm", "right_forearm"), ("left_shank", "right_shank")):
-        start = {"forearm": "elbow", "shank": "knee"}[a.split("_")[1]]
+        start = {"forearm": "elbow", "shank": "calf"}[a.split("_")[1]]
         assert same(colour(a, f"left_{start}"), colour(b, f"right_{start}")).all()
     assert 0.05 < same(top, bottom).float().mean() < 0.3  # dresses
 

@@ -115,8 +115,8 @@ class Puppet(BaseModule):
         uncertain_band: Pixels whose foreground lies within this of 0.5 are uncertain.
         learn_radii: Learn a bounded factor per capsule, shared by left and right.
         max_log_radius: Bound of the learned log factor; unbounded radii absorb misaligned poses.
-        puppet: JSON file of the puppet (docs/puppet.md), or a dict of what such a file holds; the
-            package's own when absent.
+        puppet: JSON file of the puppet (docs/puppet.md), a dict of what such a file holds, or
+            ``"slim"``; the package's own when absent.
         reach: Widths of the blur beyond its outline within which a capsule is drawn on processors;
             what is left out is at most ``exp(-reach)`` of a template. None draws every capsule
             in every pixel, as GPUs and exported models do.

@@ -14,7 +14,9 @@ from part_synth.geometry import H36M17
 
 from .puppet_formula import FUNCTIONS, FormulaBook, FormulaError, did_you_mean
 
-DEFAULT_PUPPET = Path(__file__).with_name("puppets") / "default.json"
+_PUPPETS = Path(__file__).with_name("puppets")
+
+DEFAULT_PUPPET = _PUPPETS / "default.json"
 """The package's own puppet file, to copy and edit."""
 
 FORMAT, VERSION = "part_synth.puppet", 1
@@ -99,7 +101,8 @@ def load_puppet(puppet: str | Path | Mapping[str, Any] | None = None) -> PuppetD
     """Read and check a puppet.
 
     Args:
-        puppet: A JSON file, or what such a file holds; None is the package's own.
+        puppet: A JSON file, or what such a file holds; None is the package's own, ``"slim"`` the
+            thinner one that it had before.
 
     Returns:
         The puppet.
@@ -108,8 +111,8 @@ def load_puppet(puppet: str | Path | Mapping[str, Any] | None = None) -> PuppetD
         FileNotFoundError: There is no such file.
         ValueError: It is no puppet; the message names the file and the entry.
     """
-    if puppet is None:
-        return _default_puppet()
+    if puppet is None or puppet in _own_names():
+        return _own_puppet(puppet or DEFAULT_PUPPET.stem)
     if isinstance(puppet, Mapping):
         return _check("the puppet given as a dict", puppet)
     if not isinstance(puppet, str | Path):
@@ -117,15 +120,21 @@ def load_puppet(puppet: str | Path | Mapping[str, Any] | None = None) -> PuppetD
     path = Path(puppet).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
-            f"No puppet file {path}; give a JSON file as docs/puppet.md describes it, or leave the "
-            "puppet out for the package's own"
+            f"No puppet file {path}; give a JSON file as docs/puppet.md describes it, one of the "
+            f"package's own ({', '.join(_own_names())}), or leave the puppet out"
         )
     return _check(str(path), _read_json(path))
 
 
 @functools.cache
-def _default_puppet() -> PuppetDefinition:
-    return _check("the package's own puppet", _read_json(DEFAULT_PUPPET))
+def _own_names() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in _PUPPETS.glob("*.json")))
+
+
+@functools.cache
+def _own_puppet(name: str) -> PuppetDefinition:
+    own = "the package's own puppet" if name == DEFAULT_PUPPET.stem else f"the puppet {name!r}"
+    return _check(own, _read_json(_PUPPETS / f"{name}.json"))
 
 
 def _read_json(path: Path) -> Any:

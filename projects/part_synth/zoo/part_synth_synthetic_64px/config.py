@@ -29,7 +29,7 @@ model = dict(
     ),
     flip_test=True,
     prior=dict(code_size=32, hidden=256, type="part_synth.PosePrior"),
-    puppet=dict(depth_sharpness=40.0, learn_radii=True, type="part_synth.Puppet"),
+    puppet=dict(depth_sharpness=40.0, learn_radii=True, puppet="slim", type="part_synth.Puppet"),
     type="part_synth.PartSynth",
 )
 test_dataloader = dict(dataset=dict(crop=dict(padding=0.85, size=64)))
