@@ -69,7 +69,7 @@ model = dict(
         puppet=dict(
             type="part_synth.PuppetPretraining",
             # Uneven outlines in the last steps made parts worse, and poses no better.
-            painter=dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0),
+            painter=dict(type="part_synth.DressedPuppetPainter", joint_std=0.0, outline_std=0.0),
             batch_size=64,
             fresh=8,
             start=512,

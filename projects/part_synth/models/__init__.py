@@ -2,6 +2,7 @@
 
 from .backbones import TinyResNet, TorchvisionResNet
 from .data_preprocessor import PartSynthDataPreprocessor
+from .dressed_painter import DressedPuppetPainter
 from .lifting import (
     AdversarialLoss,
     BoneRatioLoss,
@@ -87,6 +88,7 @@ __all__ = [
     "Cycle2DLoss",
     "Cycle3DLoss",
     "DeformationLoss",
+    "DressedPuppetPainter",
     "EmbeddingEncoder",
     "EmbeddingSpreadLoss",
     "FlowPrior",

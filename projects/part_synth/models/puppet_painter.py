@@ -207,8 +207,25 @@ class PuppetPainter(BaseModule):
         field = F.interpolate(field, size, mode="bicubic", align_corners=False)
         return (self.outline_std * field).exp()
 
-    def shade(self, maps: PartMaps) -> Tensor:
-        """Light (B, 1, H, W) on the visible capsules, and texture, as a factor on colours."""
+    def dress(self, puppet: Puppet, points: Tensor, maps: PartMaps) -> Tensor:
+        """Colours (B, 3, H, W) of the person, dark where there is none.
+
+        Args:
+            puppet: The puppet.
+            points: (B, E, 2) extended joints, crop coordinates.
+            maps: What it looks like there.
+        """
+        colours = self.draw_clothes(puppet, len(points)).to(maps.capsules)
+        return torch.einsum("bchw,bcr->brhw", maps.capsules, colours)
+
+    def shade(self, puppet: Puppet, points: Tensor, maps: PartMaps) -> Tensor:
+        """Light and texture on the visible capsules (B, 1 or 3, H, W), as a factor on colours.
+
+        Args:
+            puppet: The puppet.
+            points: (B, E, 2) extended joints, crop coordinates.
+            maps: What it looks like there.
+        """
         batch, height, width = maps.foreground.shape
         like = maps.foreground
         across = maps.lateral
@@ -291,13 +308,12 @@ class PuppetPainter(BaseModule):
             details=True,
             nearest=camera.nearest_depth(),
         )
-        colours = self.draw_clothes(puppet, batch).to(maps.capsules)
-        person = torch.einsum("bchw,bcr->brhw", maps.capsules, colours)
+        person = self.dress(puppet, points, maps)
         flip = torch.rand(batch, 1, 1, 1, device=joints_body.device) < 0.5
         scene = (torch.where(flip, backgrounds.flip(-1), backgrounds) + 1) / 2
         scene = scene * _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
         empty = (1 - maps.foreground[:, None]) * self.cast_shadow(points, scene.shape[-2:])
-        image = person * self.shade(maps) + empty * scene
+        image = person * self.shade(puppet, points, maps) + empty * scene
         exposure = _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
         sigma = _uniform((batch, 1, 1, 1), 0.0, self.noise, scene)
         image = image * exposure + sigma * torch.randn_like(image)
