@@ -278,7 +278,7 @@ def test_mistakes_in_a_file(tmp_path, content, words):
 
 
 def test_missing_file_and_other_things(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"No puppet file .*none\.json; give a JSON file"):
+    with pytest.raises(FileNotFoundError, match=r"No puppet file .*none\.json.*\(default, slim\)"):
         Puppet(puppet=tmp_path / "none.json")
     with pytest.raises(ValueError, match="must be a JSON file, a dict or None, got 3"):
         load_puppet(3)
