@@ -1,5 +1,4 @@
-# The form of part_synth_synthetic.py with crops of 64 pixels and Adam, 8,000 steps: the ladder
-# starts from it.
+# An earlier form of part_synth_synthetic.py: crops of 64 pixels, Adam, 8,000 steps, a slim puppet.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",
@@ -53,7 +52,7 @@ custom_hooks = [
 
 # model
 model = dict(
-    # What the ladder and the long form were measured with.
+    # What this form and the long one were measured with.
     puppet=dict(puppet="slim"),
     unpaired_poses={{_base_.unpaired_poses}},
     objectives=dict(

@@ -1,12 +1,12 @@
 # 3D joints of every training frame: the ceiling of the ladder.
-_base_ = ["../part_synth_synthetic_64px.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=10, cycle=["puppet"]), dict(cycle=["uneven", "labelled"])],
+        phases=[dict(until=6, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

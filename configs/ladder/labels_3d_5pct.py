@@ -1,5 +1,5 @@
 # 3D joints of 5 % of the training frames; the others are used without labels.
-_base_ = ["../part_synth_synthetic_64px.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [
@@ -7,8 +7,8 @@ custom_hooks = [
     dict(
         type="part_synth.ObjectiveScheduleHook",
         phases=[
-            dict(until=10, cycle=["puppet"]),
-            dict(cycle=["uneven", "labelled", "synthesis", "cycle", "labelled", "consistency"]),
+            dict(until=6, cycle=["puppet"]),
+            dict(cycle=["puppet", "labelled", "synthesis", "cycle", "labelled"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),

@@ -1,6 +1,6 @@
 # The same network trained on 5 % of the labels and nothing else, as many steps: what the fifth
 # rung must beat.
-_base_ = ["../part_synth_synthetic_64px.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [

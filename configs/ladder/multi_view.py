@@ -1,14 +1,14 @@
 # Unlabelled videos of four cameras that were started together; nobody calibrated them. The
 # label-free model in the package reads every view, and what the views of an instant agree on, with
 # cameras that stand still, teaches the model anew.
-_base_ = ["../part_synth_synthetic_64px.py"]
+_base_ = ["../part_synth_synthetic.py"]
 
 # hooks
 custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=10, cycle=["puppet"]), dict(cycle=["uneven", "agreed"])],
+        phases=[dict(until=6, cycle=["puppet"]), dict(cycle=["puppet", "agreed"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

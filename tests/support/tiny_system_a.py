@@ -15,8 +15,6 @@ SMALL = [
     "train_cfg.max_epochs=2",
 ]
 EVEN = ["model.objectives.puppet.batch_size=4", "model.objectives.puppet.fresh=2"]
-# Of configs whose puppets have uneven outlines in the last steps.
-PUPPETS = [*EVEN, *(option.replace("puppet", "uneven") for option in EVEN)]
 PHASES = ["custom_hooks.1.phases.0.until=1"]
 VIDEOS = ["train_dataloader.dataset.min_gap=0.1"]
 
