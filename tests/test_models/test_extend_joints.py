@@ -34,7 +34,9 @@ def test_upright_person():
         assert foot[2] < -0.14  # forward
         assert 0 < foot[1] < 0.09  # and a little down
         assert foot[0] == pytest.approx(0, abs=1e-6)
-    for name, sign in (("face", -1), ("crown", -1), ("hair_low", 1), ("hair_high", 1)):
+        heel = vector(rest, f"{side}_foot", f"{side}_heel")
+        assert heel[2] > 0.01 and heel[1] > 0.03  # behind and below the ankle
+    for name, sign in (("belly", -1), ("left_thigh_top", -1), ("hair_low", 1), ("hair_high", 1)):
         assert sign * rest[joint(name), 2] > 0.005  # forward is -z
     # Up is -y.
     assert rest[joint("crown"), 1] < rest[joint("face"), 1] < rest[joint("left_chest"), 1]
@@ -50,7 +52,7 @@ def test_hands_extend_forearms():
         hand = vector(extended, f"{side}_wrist", f"{side}_hand_tip")
         forearm = vector(extended, f"{side}_elbow", f"{side}_wrist")
         torch.testing.assert_close(cosine(hand, forearm), torch.ones(12).double())
-        assert hand.norm(dim=-1).numpy() == pytest.approx(0.13, rel=1e-4)
+        assert hand.norm(dim=-1).numpy() == pytest.approx(0.125, rel=1e-4)
 
 
 def test_toes_point_forward_at_right_angles_to_the_shank():
@@ -61,9 +63,10 @@ def test_toes_point_forward_at_right_angles_to_the_shank():
         foot = vector(extended, f"{side}_foot", f"{side}_toe")
         shank = vector(extended, f"{side}_knee", f"{side}_foot")
         assert (cosine(foot, front) > 0.3).all()
-        assert foot.norm(dim=-1).numpy() == pytest.approx(0.17, rel=1e-3)
-        # 0.35 of the shank's direction on 1 across it: 19 degrees below the right angle.
-        wanted = torch.full((12,), 0.35 / (1 + 0.35**2) ** 0.5).double()
+        # 0.160 m across the shank and 0.025 m along it: 9 degrees below the right angle.
+        length = (0.160**2 + 0.025**2) ** 0.5
+        assert foot.norm(dim=-1).numpy() == pytest.approx(length, rel=1e-3)
+        wanted = torch.full((12,), 0.025 / length).double()
         torch.testing.assert_close(cosine(foot, shank), wanted, atol=1e-3, rtol=0)
 
 
