@@ -19,7 +19,7 @@ from part_synth.geometry import H36M17
 from part_synth.registry import MODELS
 
 from .puppet import PartMaps, Puppet
-from .puppet_painter import PuppetPainter, _uniform
+from .puppet_painter import PuppetPainter, _lambert, _light_patches, _uniform
 
 _PELVIS, _NECK = (H36M17.joint_names.index(name) for name in ("root", "thorax"))
 # Share of the image's width over which light on parts of several capsules is evened out.
@@ -99,16 +99,9 @@ class DressedPuppetPainter(PuppetPainter):
         window = max(3, int(_EVEN_LIGHT * size[1]) // 2 * 2 + 1)
         for _ in range(2):
             fields = torch.where(whole, _average(fields, several, window), fields)
-        shade, across = fields.unbind(1)
-        towards = (1 - shade.square()).clamp_min(0).sqrt()
-        angle = _uniform((batch, 1, 1), -1.2, 1.2, like)
-        ambient = _uniform((batch, 1, 1), 0.35, 0.95, like)
-        lambert = (towards * angle.cos() + across * angle.sin()).clamp_min(0)
-        light = ambient + (1 - ambient) * 1.25 * lambert
+        light = _lambert(*fields.unbind(1))
         light = light * self._pattern(points, maps, whole[:, 0])
-        patches = torch.randn(batch, 1, 8, 8, device=like.device)
-        patches = F.interpolate(patches, size, mode="bilinear", align_corners=False)
-        light = light[:, None] * (1 + _uniform((batch, 1, 1, 1), 0.0, 0.2, like) * patches)
+        light = light[:, None] * _light_patches(like)
         return light * self._print(batch, size, like)
 
     def _pattern(self, points: Tensor, maps: PartMaps, whole: Tensor) -> Tensor:

@@ -41,6 +41,23 @@ def _hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return value[..., None] * (1 - saturation[..., None] * ramp)
 
 
+def _lambert(shade: Tensor, lateral: Tensor) -> Tensor:
+    """Light (B, H, W) from random sides on round limbs; ``shade``, ``lateral`` as in PartMaps."""
+    towards = (1 - shade.square()).clamp_min(0).sqrt()
+    angle = _uniform((len(shade), 1, 1), -1.2, 1.2, shade)
+    ambient = _uniform((len(shade), 1, 1), 0.35, 0.95, shade)
+    lambert = (towards * angle.cos() + lateral * angle.sin()).clamp_min(0)
+    return ambient + (1 - ambient) * 1.25 * lambert
+
+
+def _light_patches(like: Tensor) -> Tensor:
+    """Patches of light (B, 1, H, W) as a factor, for maps (B, H, W)."""
+    batch, *size = like.shape
+    patches = torch.randn(batch, 1, 8, 8, device=like.device)
+    patches = F.interpolate(patches, size, mode="bilinear", align_corners=False)
+    return 1 + _uniform((batch, 1, 1, 1), 0.0, 0.2, like) * patches
+
+
 @dataclass
 class PaintedPuppets:
     """A batch of painted puppets.
@@ -226,24 +243,16 @@ class PuppetPainter(BaseModule):
             points: (B, E, 2) extended joints, crop coordinates.
             maps: What it looks like there.
         """
-        batch, height, width = maps.foreground.shape
         like = maps.foreground
-        across = maps.lateral
-        towards = (1 - maps.shade.square()).clamp_min(0).sqrt()
-        angle = _uniform((batch, 1, 1), -1.2, 1.2, like)
-        ambient = _uniform((batch, 1, 1), 0.35, 0.95, like)
-        lambert = (towards * angle.cos() + across * angle.sin()).clamp_min(0)
-        light = ambient + (1 - ambient) * 1.25 * lambert
+        batch = len(like)
+        light = _lambert(maps.shade, maps.lateral)
         # Stripes along or across the limbs on some puppets, patches of light on all.
         frequency = _uniform((batch, 1, 1), 4, 14, like)
         along = torch.rand(batch, 1, 1, device=like.device) < 0.5
         phase = torch.where(along, maps.position, 0.5 * maps.lateral) * frequency
         amount = _uniform((batch, 1, 1), -0.5, 0.35, like).clamp_min(0)
         light = light * (1 + amount * torch.sin(2 * math.pi * phase))
-        patches = torch.randn(batch, 1, 8, 8, device=like.device)
-        patches = F.interpolate(patches, (height, width), mode="bilinear", align_corners=False)
-        strength = _uniform((batch, 1, 1, 1), 0.0, 0.2, like)
-        return light[:, None] * (1 + strength * patches)
+        return light[:, None] * _light_patches(like)
 
     def cast_shadow(self, points: Tensor, size: tuple[int, int]) -> Tensor:
         """Soft shadow (B, 1, H, W) under the feet, as a factor on the scene.
