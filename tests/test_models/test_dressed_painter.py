@@ -56,7 +56,9 @@ def trunk(puppet, maps):
 
 
 def test_is_registered_and_paints_what_the_plain_painter_draws(puppet):
-    painter = MODELS.build(dict(type="DressedPuppetPainter", joint_std=0.0, outline_std=0.0))
+    painter = MODELS.build(
+        dict(type="part_synth.DressedPuppetPainter", joint_std=0.0, outline_std=0.0)
+    )
     dressed = paint(painter, puppet)
     plain = paint(PuppetPainter(joint_std=0.0, outline_std=0.0), puppet)
     assert dressed.images.shape == (6, 3, *SIZE) and dressed.images.isfinite().all()
