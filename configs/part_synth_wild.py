@@ -20,7 +20,7 @@ custom_hooks = [
         type="part_synth.ObjectiveScheduleHook",
         phases=[
             dict(until=20, cycle=["puppet"]),
-            dict(cycle=["uneven", "synthesis", "cycle", "uneven", "consistency"]),
+            dict(cycle=["puppet", "synthesis", "cycle", "puppet"]),
         ],
     ),
     dict(type="EMAHook", momentum=0.001, priority="NORMAL"),

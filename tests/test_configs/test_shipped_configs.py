@@ -80,7 +80,7 @@ def options(config, data, epochs):
         chosen.append("val_dataloader.dataset.split=val")
     if "supervised" not in config:
         chosen += [*LABEL_FREE, "train_dataloader.dataset.min_gap=0.1"]
-        chosen += [] if config == "part_synth_synthetic" else UNEVEN
+        chosen += UNEVEN if config == "part_synth_synthetic_64px" else []
     return chosen
 
 
@@ -104,7 +104,8 @@ def train(config, data, work, monkeypatch, *arguments, epochs=2):
     "config",
     [
         "part_synth_synthetic",
-        "part_synth_synthetic_96px",
+        "part_synth_synthetic_64px",
+        "part_synth_synthetic_long",
         "part_synth_synthetic_supervised",
         "part_synth_synthetic_res50",
         "part_synth_h36m",
@@ -124,10 +125,10 @@ def test_trains_and_tests(config, data, tmp_path, monkeypatch, capfd):
     names = {name for losses in logged_losses(work).values() for name in losses}
     if config == "part_synth_synthetic_supervised":
         expected = {"supervised"}
-    elif config == "part_synth_synthetic":
-        expected = {"puppet", "synthesis", "cycle"}
-    else:
+    elif config == "part_synth_synthetic_64px":
         expected = {"puppet", "uneven", "synthesis", "cycle", "consistency"}
+    else:
+        expected = {"puppet", "synthesis", "cycle"}
     assert {name.split("/")[0] for name in names if "/" in name} == expected
 
     # tools/test.py reproduces the last row from the best checkpoint.

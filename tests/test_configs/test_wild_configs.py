@@ -19,8 +19,6 @@ SMALL = [
     "train_dataloader.persistent_workers=False",
     "model.objectives.puppet.batch_size=4",
     "model.objectives.puppet.fresh=2",
-    "model.objectives.uneven.batch_size=4",
-    "model.objectives.uneven.fresh=2",
     "custom_hooks.0.steps=20",
     "custom_hooks.1.phases.0.until=1",
     "default_hooks.logger.interval=1",
@@ -92,7 +90,7 @@ def test_still_and_moving_cameras_together(data, tmp_path, monkeypatch):
     checkpoint = torch.load(work / "epoch_2.pth", weights_only=False)
     assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
     names = {name for step in logged_losses(work).values() for name in step if "/" in name}
-    expected = {"puppet", "uneven", "synthesis", "cycle", "consistency"}
+    expected = {"puppet", "synthesis", "cycle"}
     assert {name.split("/")[0] for name in names} == expected
 
 
@@ -118,6 +116,6 @@ def test_licensed_sets_and_own_videos_together(data, tmp_path, monkeypatch):
     work = tmp_path / "work"
     train("part_synth_mixed", work, monkeypatch, options)
     names = {name for step in logged_losses(work).values() for name in step if "/" in name}
-    expected = {"puppet", "uneven", "synthesis", "cycle", "consistency"}
+    expected = {"puppet", "synthesis", "cycle"}
     assert {name.split("/")[0] for name in names} == expected
     assert (work / "results.json").is_file()

@@ -29,19 +29,19 @@ model = dict(
     camera_distance=4.5,
     flip_test=True,
     objectives=dict(
-        # Even puppets first, uneven ones later; see part_synth_synthetic.py.
+        # Outlines are even; see part_synth_synthetic.py.
         puppet=dict(
             type="part_synth.PuppetPretraining",
-            painter=dict(type="part_synth.PuppetPainter", joint_std=0.0, outline_std=0.0),
+            painter=dict(type="part_synth.DressedPuppetPainter", joint_std=0.0, outline_std=0.0),
             batch_size=64,
             fresh=32,
+            # Puppets that come again are mirrored and in other colours.
+            vary=dict(),
         ),
-        uneven=dict(type="part_synth.PuppetPretraining", batch_size=64, fresh=32),
         # Real frames teach the decoder to paint.
         synthesis=dict(
             type="part_synth.NovelImageSynthesis", train_pose=False, optimizers=("synthesizer",)
         ),
         cycle=dict(type="part_synth.SynthesisCycle"),
-        consistency=dict(type="part_synth.ReadingConsistency"),
     ),
 )
