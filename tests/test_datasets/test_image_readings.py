@@ -7,7 +7,11 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from part_synth.datasets import MultiViewDataset
 from part_synth.datasets.frame_source import read_frames
-from part_synth.datasets.image_readings import agree_over_views, read_images
+from part_synth.datasets.image_readings import (
+    agree_over_views,
+    forget_disagreeing,
+    read_images,
+)
 from part_synth.evaluation.functional import p_mpjpe
 
 
@@ -196,6 +200,64 @@ def test_instants_of_fewer_cameras(index, instants):
 def test_wrong_scope(index, instants):
     with pytest.raises(ValueError, match="'person' or 'clip', got 'room'"):
         agree_over_views(index, instants, *noisy(index), camera_scope="room")
+
+
+# ---- instants whose views agree -----------------------------------------------------------------
+
+
+def some_wrong(index, instants):
+    """Readings that are right but in every other instant, where one view reads another pose."""
+    joints = true_poses(index)
+    wrong = np.array([int(instants[i][1]) for i in range(0, len(instants), 2)])
+    joints[wrong, 5:] += 0.3 * np.random.default_rng(0).standard_normal((len(wrong), 12, 3))
+    return joints.astype(np.float32), index.keypoints, wrong
+
+
+def test_what_views_disagree_on_is_forgotten(index, instants):
+    joints, _, wrong = some_wrong(index, instants)
+    kept = forget_disagreeing(instants, joints, 0.5)
+    # One view in error spoils the instant.
+    gone = np.isnan(kept).all((1, 2))
+    expected = np.isin(
+        np.arange(len(index)), np.concatenate([instants[i] for i in range(0, len(instants), 2)])
+    )
+    np.testing.assert_array_equal(gone, expected)
+    np.testing.assert_array_equal(kept[~gone], joints[~gone])
+    assert np.isfinite(joints).all() and set(wrong) <= set(np.flatnonzero(gone))
+
+
+def test_single_views_cannot_agree(index, instants):
+    alone = [int(frame) for frame in instants[1][1:]]
+    few = index.select(~np.isin(np.arange(len(index)), alone))
+    groups = few.group_by("subject", "clip", "frame")
+    kept = forget_disagreeing(groups, true_poses(few), 1.0)
+    assert np.isnan(kept[groups[1]]).all() and len(groups[1]) == 1
+    assert np.isfinite(np.delete(kept, groups[1], axis=0)).all()
+
+
+def test_nothing_read_is_nothing_kept(index, instants):
+    unread = np.full_like(index.joints, np.nan)
+    assert np.isnan(forget_disagreeing(instants, unread, 0.5)).all()
+
+
+@pytest.mark.parametrize("agree", [False, True])
+def test_instants_whose_views_disagree_leave_the_data_set(h36m_root, index, instants, agree):
+    joints, keypoints, wrong = some_wrong(index, instants)
+    options = dict(image_model=Reader(index, joints, keypoints), agree=agree, keep=0.5)
+    build = lambda **more: MultiViewDataset(  # noqa: E731
+        h36m_root, split="train", pseudo_labels=options, crop=dict(size=16), **more
+    )
+    dataset = build(labelled=dict(fraction=0.0))
+    assert len(dataset) == len(dataset.instants["time"]) == len(instants) // 2
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        assert not set(info["frame_ids"]) & set(wrong)
+        np.testing.assert_allclose(info["joints"], joints[info["frame_ids"]], atol=2e-4)
+    # Instants with labels of their own stay.
+    some = build(labelled=dict(subjects=["S1"]))
+    of_all = MultiViewDataset(h36m_root, split="train", labelled=dict(subjects=["S1"]))
+    assert some.instants["labelled"].sum() == of_all.instants["labelled"].sum()
+    assert len(dataset) < len(some) < len(instants)
 
 
 # ---- data set -----------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ def test_detected_joints_are_visible(h36m_copy):
         (dict(agree="yes"), "`agree`.*True or False, got 'yes'"),
         (dict(agree=1), "`agree`.*True or False, got 1"),
         (dict(weight=True), r"`weight`.*\(0, 1\], got True"),
+        (dict(keep=0), r"`keep` .* in \(0, 1\], got 0"),
+        (dict(keep=True), r"`keep` .* in \(0, 1\], got True"),
         (dict(camera_scope="clip"), "camera_scope='clip'.*only `agree=True` reads"),
         (dict(camera_scope="room", agree=True), "'person' or 'clip', got 'room'"),
     ],
@@ -166,4 +168,6 @@ def test_wrong_options(wrong, said):
 
 def test_good_options():
     options = checked_options(dict(camera_scope="clip", agree=True, weight=1))
-    assert options == dict(lifter=None, image_model=None, weight=1, agree=True, camera_scope="clip")
+    assert options == dict(
+        lifter=None, image_model=None, weight=1, agree=True, camera_scope="clip", keep=1.0
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -163,17 +163,48 @@ def agree_over_views(
     owner = ("subject", "camera") if camera_scope == "person" else ("subject", "clip", "camera")
     camera = index.group_by(*owner).group_of
     joints, keypoints = joints.copy(), keypoints.copy()
-    for views in np.unique(instants.sizes[instants.sizes > 1]):
-        chosen = np.flatnonzero(instants.sizes == views)
-        frames = instants.order[instants.offsets[chosen, None] + np.arange(views)]
-        frames = frames[np.isfinite(joints[frames]).all((1, 2, 3))]
-        if len(frames) == 0:
-            continue
+    for frames in _read_in_all_views(instants, joints):
         places = np.unique(camera[frames], return_inverse=True)[1].reshape(frames.shape)
         agreed = agreed_poses(torch.from_numpy(joints[frames]), torch.from_numpy(places)).numpy()
         joints[frames] = agreed
         keypoints[frames] = _fitted(agreed[..., :2], keypoints[frames])
     return joints, keypoints
+
+
+def forget_disagreeing(instants: FrameGroups, joints: np.ndarray, share: float) -> np.ndarray:
+    """Keep what was read of the instants whose views agree best, by what single views read.
+
+    Args:
+        instants (FrameGroups): Which frames show one instant.
+        joints (np.ndarray): (N, 17, 3) camera frame, root at the origin, metres.
+        share (float): In (0, 1], of the instants that several views were read of.
+
+    Returns:
+        np.ndarray: (N, 17, 3) joints, a new array, NaN for the other instants and for those that
+        one view alone was read of.
+    """
+    from part_synth.models.metric import view_disagreement
+
+    groups = list(_read_in_all_views(instants, joints))
+    kept = np.full_like(joints, np.nan)
+    if not groups:
+        return kept
+    off = [view_disagreement(torch.from_numpy(joints[frames])).numpy() for frames in groups]
+    most = np.quantile(np.concatenate(off), share)
+    for frames, disagreement in zip(groups, off, strict=True):
+        chosen = frames[disagreement <= most]
+        kept[chosen] = joints[chosen]
+    return kept
+
+
+def _read_in_all_views(instants: FrameGroups, joints: np.ndarray) -> Iterator[np.ndarray]:
+    """Frames (I, V) of the instants all of whose views were read, by number V > 1 of views."""
+    for views in np.unique(instants.sizes[instants.sizes > 1]):
+        chosen = np.flatnonzero(instants.sizes == views)
+        frames = instants.order[instants.offsets[chosen, None] + np.arange(views)]
+        frames = frames[np.isfinite(joints[frames]).all((1, 2, 3))]
+        if len(frames):
+            yield frames
 
 
 def _fitted(shape: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -41,8 +41,9 @@ class MultiViewDataset(FrameDataset):
             of a model in the package or (config, checkpoint)) reads them off the pictures and uses
             no 2D joint. ``agree=True``: what all views of an instant agree on instead of what each
             one says; cameras stand still for a ``camera_scope``, 'person' (default) or 'clip'.
-            ``weight`` in (0, 1], by default 0.8, takes the place of the joints' visibility.
-            None = no pseudo-labels.
+            ``keep`` below 1: of all instants only that share whose views agree best keep such
+            labels, others without labels leave the data set. ``weight`` in (0, 1], by default 0.8,
+            takes the place of the joints' visibility. None = no pseudo-labels.
         **kwargs: See :class:`~part_synth.datasets.frame_datasets.FrameDataset`; ``frame_step``
             counts instants of a clip here.
 
@@ -102,6 +103,7 @@ class MultiViewDataset(FrameDataset):
         kept = (np.arange(len(seen)) - begin) % self.frame_step == 0
         self._starts = seen[kept]
         self._describe(first[kept])
+        self._leave_disagreeing_out()
         return self._starts[self._described["labelled"]] if self.only_labelled else self._starts
 
     def _describe(self, first: np.ndarray) -> None:
@@ -119,6 +121,20 @@ class MultiViewDataset(FrameDataset):
         if self.pseudo_labels is not None:
             kept = self._instants.select(self._starts)
             self._made = make_pseudo_labels(self.index, kept, self.pseudo_labels)
+
+    def _leave_disagreeing_out(self) -> None:
+        """Of the instants with pseudo-labels, leave those out whose views disagree."""
+        if self.pseudo_labels is None or self.pseudo_labels["keep"] == 1:
+            return
+        first = self._instants.order[self._instants.offsets[self._starts]]
+        stays = self._described["labelled"] | np.isfinite(self._made.joints[first]).all((1, 2))
+        print_log(
+            f"{type(self).__name__}: {(~stays).sum()} of {len(stays)} instants are left out, whose "
+            "views disagree or were not all read.",
+            logger="current",
+        )
+        self._starts = self._starts[stays]
+        self._described = {name: values[stays] for name, values in self._described.items()}
 
     def _choose_labelled(self, subject: np.ndarray, available: np.ndarray) -> np.ndarray:
         """Which of n instants keep their labels, of those that have any; the log says how many."""

@@ -12,7 +12,7 @@ import torch
 from mmengine.logging import print_log
 
 from part_synth.datasets.frame_index import FrameGroups, FrameIndex
-from part_synth.datasets.image_readings import agree_over_views, read_images
+from part_synth.datasets.image_readings import agree_over_views, forget_disagreeing, read_images
 from part_synth.datasets.intrinsics import frame_intrinsics
 from part_synth.geometry import aim_points
 
@@ -23,6 +23,7 @@ _OPTIONS = {
     "weight": 0.8,
     "agree": False,
     "camera_scope": "person",
+    "keep": 1.0,
 }
 
 
@@ -71,6 +72,9 @@ def checked_options(options: Mapping) -> dict:
             f"`camera_scope={options['camera_scope']!r}` of the pseudo-labels says for how long "
             "cameras stand still, which only `agree=True` reads: set that, or leave it out."
         )
+    keep = options["keep"]
+    if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep <= 1:
+        raise ValueError(f"`keep` of the pseudo-labels must be in (0, 1], got {keep!r}.")
     return options
 
 
@@ -84,13 +88,16 @@ def make_pseudo_labels(index: FrameIndex, instants: FrameGroups, options: Mappin
             :func:`~part_synth.datasets.image_readings.read_images`) reads the pictures and no 2D
             joint; without one ``lifter`` (see :func:`lift_frames`) lifts the 2D joints. ``agree``
             replaces both by what the views of an instant agree on, with cameras that stand still
-            for a ``camera_scope``.
+            for a ``camera_scope``. Below 1 ``keep`` leaves labels to that share of the instants
+            whose views agree best, before ``agree``.
     """
     if options["image_model"] is not None:
         frames = np.sort(instants.order)
         labels = read_images(index, frames, options["image_model"])
     else:
         labels = lift_frames(index, options["lifter"]), index.keypoints
+    if options["keep"] < 1:
+        labels = forget_disagreeing(instants, labels[0], options["keep"]), labels[1]
     if options["agree"]:
         labels = agree_over_views(index, instants, *labels, options["camera_scope"])
     return PseudoLabels(*labels)

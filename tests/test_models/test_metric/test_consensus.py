@@ -7,6 +7,7 @@ from part_synth.models.metric import (
     agreed_poses,
     consensus_rotations,
     mirror_rotations,
+    view_disagreement,
 )
 from part_synth.models.metric.consensus import consensus_joints
 from part_synth.registry import MODELS
@@ -477,3 +478,22 @@ def test_agreed_poses_turn_with_the_cameras():
     true = (poses - poses[:, :1])[:, None] @ place.float().mT
     assert (agreed - true).norm(dim=-1).mean() < 0.7 * (seen - true).norm(dim=-1).mean()
     assert not agreed_poses(seen.requires_grad_(), numbers).requires_grad
+
+
+def test_disagreement_is_how_far_views_lie_from_their_mean():
+    place = draw_rotations(4).float()
+    poses = make_poses(6)
+    seen = (poses - poses[:, :1])[:, None] @ place.mT
+    assert view_disagreement(seen).max() < 1e-3
+    # One of four views reads the person larger: 3/4 of the change there, 1/4 in each other view.
+    large = seen.clone()
+    large[2, 1] *= 1.2
+    off = view_disagreement(large)
+    expected = 0.2 * (3 / 4 + 3 * 1 / 4) / 4 * seen[2, 1].norm(dim=-1).mean()
+    assert off[2] == pytest.approx(float(expected), rel=1e-3)
+    assert off[[0, 1, 3, 4, 5]].max() < 1e-3
+    # Neither cameras nor the place of the root change it.
+    turned = large @ draw_rotations(4, seed=3).float().mT + 5.0
+    torch.testing.assert_close(view_disagreement(turned), off, atol=1e-4, rtol=0)
+    assert view_disagreement(large[:, :1]).max() < 1e-6
+    assert not view_disagreement(large.requires_grad_()).requires_grad

@@ -6,6 +6,7 @@ from .consensus import (
     consensus_joints,
     consensus_rotations,
     mirror_rotations,
+    view_disagreement,
 )
 from .distance_loss import PoseDistanceLoss
 from .identity import IdentityAdversary, reverse_gradient
@@ -38,4 +39,5 @@ __all__ = [
     "negative_mask",
     "reverse_gradient",
     "squared_distances",
+    "view_disagreement",
 ]

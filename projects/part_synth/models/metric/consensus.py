@@ -151,19 +151,43 @@ def agreed_poses(joints: Tensor, cameras: Tensor, rounds: int = 10) -> Tensor:
     Returns:
         (N, V, 17, 3) camera frames, root at the origin, without gradient.
     """
-    joints = joints.detach().float()
-    joints = joints - joints[..., :1, :]
-    pose = canonicalise_camera_pose(joints)[0].mean(1, keepdim=True)
-    # The axes of single poses are noisy: turn the poses themselves onto their mean.
-    for _ in range(_ALIGNMENTS):
-        seen = _rotations_onto(pose, joints)
-        turned = joints @ seen
-        pose = turned.mean(1, keepdim=True)
+    joints, turned = _turned_together(joints)
+    pose = turned.mean(1, keepdim=True)
     middle = pose.mean(0)
     stretch = (turned - middle).square().mean() / (pose - middle).square().mean().clamp_min(1e-9)
     pose = middle + stretch.clamp(1.0, _MOST_STRETCH) * (pose - middle)
     common = consensus_rotations(_rotations_onto(pose, joints), cameras, rounds)
     return pose @ common.mT
+
+
+@full_precision
+def view_disagreement(joints: Tensor) -> Tensor:
+    """How far the views of each instant are from having read one pose.
+
+    Where views of single pictures agree they are right more often than elsewhere: what is hidden in
+    one view is seen in another, and they err differently.
+
+    Args:
+        joints: (N, V, K, 3) camera frames, root at the origin, metres.
+
+    Returns:
+        (N,) mean distance of the views' joints from their mean, poses turned onto each other,
+        metres, without gradient; 0 where V = 1.
+    """
+    _, turned = _turned_together(joints)
+    return (turned - turned.mean(1, keepdim=True)).norm(dim=-1).mean((1, 2))
+
+
+def _turned_together(joints: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, V, K, 3) joints with the root at the origin, and turned onto the mean of their views."""
+    joints = joints.detach().float()
+    joints = joints - joints[..., :1, :]
+    pose = canonicalise_camera_pose(joints)[0].mean(1, keepdim=True)
+    # The axes of single poses are noisy: turn the poses themselves onto their mean.
+    for _ in range(_ALIGNMENTS):
+        turned = joints @ _rotations_onto(pose, joints)
+        pose = turned.mean(1, keepdim=True)
+    return joints, turned
 
 
 def _rotations_onto(pose: Tensor, joints: Tensor) -> Tensor:
