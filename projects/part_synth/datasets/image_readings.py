@@ -18,6 +18,9 @@ from part_synth.datasets.frame_index import FrameGroups, FrameIndex
 from part_synth.datasets.transforms import person_crop_pipeline
 
 _BATCH = 64
+# Share of the person's extent in the image beyond which a view's joint is taken for wrong: views
+# agree on where a joint is less finely than a single one sees it.
+_FAR = 0.1
 
 
 class _CroppedFrames(Dataset):
@@ -139,9 +142,10 @@ def agree_over_views(
     """Replace what single views read by what all views of an instant agree on.
 
     The pose is the mean of the views'; the orientations are those of cameras that stand still
-    (:func:`~part_synth.models.metric.consensus_rotations`); in the image the agreed pose lies where
-    it fits the view's own joints best, size and place fitted as for a distant camera. No
-    calibration is used. Instants whose views were not all read stay as they are.
+    (:func:`~part_synth.models.metric.consensus_rotations`). In the image the agreed pose is laid
+    where it fits the view's own joints best, size and place fitted as for a distant camera; joints
+    that the view read more than a tenth of the person's extent from there move there, the others
+    stay. No calibration is used. Instants whose views were not all read stay as they are.
 
     Args:
         index (FrameIndex): The frames.
@@ -167,7 +171,7 @@ def agree_over_views(
         places = np.unique(camera[frames], return_inverse=True)[1].reshape(frames.shape)
         agreed = agreed_poses(torch.from_numpy(joints[frames]), torch.from_numpy(places)).numpy()
         joints[frames] = agreed
-        keypoints[frames] = _fitted(agreed[..., :2], keypoints[frames])
+        keypoints[frames] = _corrected(keypoints[frames], agreed[..., :2])
     return joints, keypoints
 
 
@@ -205,6 +209,14 @@ def _read_in_all_views(instants: FrameGroups, joints: np.ndarray) -> Iterator[np
         frames = frames[np.isfinite(joints[frames]).all((1, 2, 3))]
         if len(frames):
             yield frames
+
+
+def _corrected(points: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """(*, K, 2) points, those far from where (*, K, 2) shapes have them moved there."""
+    places = _fitted(shape, points)
+    extent = np.ptp(places, axis=-2).max(-1)[..., None]
+    far = np.linalg.norm(points - places, axis=-1) > _FAR * extent
+    return np.where(far[..., None], places, points)
 
 
 def _fitted(shape: np.ndarray, points: np.ndarray) -> np.ndarray:
