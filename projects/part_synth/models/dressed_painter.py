@@ -18,8 +18,10 @@ from torch import Tensor
 from part_synth.geometry import H36M17
 from part_synth.registry import MODELS
 
+from .floor_shadow import floor_shadow
 from .puppet import PartMaps, Puppet
 from .puppet_painter import PuppetPainter, _lambert, _light_patches, _uniform
+from .view import CropCamera
 
 _PELVIS, _NECK = (H36M17.joint_names.index(name) for name in ("root", "thorax"))
 # Share of the image's width over which light on parts of several capsules is evened out.
@@ -57,15 +59,22 @@ class DressedPuppetPainter(PuppetPainter):
         hem: Range of the height at which tops end and bottoms begin, from the pelvis (0) to the
             neck (1).
         prints: Share of puppets with blots of another colour.
+        lamp: Share of puppets whose shadow on the floor has their shape; those of the others are
+            round, as :class:`PuppetPainter` draws them.
         **painter: As for :class:`PuppetPainter`.
     """
 
     def __init__(
-        self, hem: tuple[float, float] = (-0.25, 0.25), prints: float = 0.3, **painter
+        self,
+        hem: tuple[float, float] = (-0.25, 0.25),
+        prints: float = 0.3,
+        lamp: float = 0.0,
+        **painter,
     ) -> None:
         super().__init__(**painter)
         self.hem = hem
         self.prints = prints
+        self.lamp = lamp
 
     def draw_clothes(self, puppet: Puppet, batch: int) -> Tensor:
         """Random colours (B, C, 3) as in :class:`PuppetPainter`, one for each part and cloth."""
@@ -103,6 +112,24 @@ class DressedPuppetPainter(PuppetPainter):
         light = light * self._pattern(points, maps, whole[:, 0])
         light = light[:, None] * _light_patches(like)
         return light * self._print(batch, size, like)
+
+    def cast_shadow(
+        self, puppet: Puppet, extended: Tensor, camera: CropCamera, size: tuple[int, int]
+    ) -> Tensor:
+        """Soft shadow (B, 1, H, W) as a factor on the scene; see :class:`PuppetPainter`."""
+        under = super().cast_shadow(puppet, extended, camera, size)
+        if self.lamp <= 0:
+            return under
+        batch = (len(extended),)
+        azimuth = _uniform(batch, -math.pi, math.pi, extended)
+        elevation = _uniform(batch, math.radians(30), math.radians(75), extended)
+        across = elevation.cos()
+        light = torch.stack([azimuth.cos() * across, -elevation.sin(), azimuth.sin() * across], -1)
+        shadow = floor_shadow(puppet, extended, camera, light, size)
+        dark = _uniform((*batch, 1, 1, 1), 0.1, self.shadow, extended)
+        lit = torch.rand(*batch, 1, 1, 1, device=extended.device) < self.lamp
+        # Where feet meet the floor it is a little darker still.
+        return torch.where(lit, (1 - dark * shadow) * under.sqrt(), under)
 
     def _pattern(self, points: Tensor, maps: PartMaps, whole: Tensor) -> Tensor:
         """Stripes along or across limbs and trunk, or checks (B, H, W), as a factor."""

@@ -254,14 +254,18 @@ class PuppetPainter(BaseModule):
         light = light * (1 + amount * torch.sin(2 * math.pi * phase))
         return light[:, None] * _light_patches(like)
 
-    def cast_shadow(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+    def cast_shadow(
+        self, puppet: Puppet, extended: Tensor, camera: CropCamera, size: tuple[int, int]
+    ) -> Tensor:
         """Soft shadow (B, 1, H, W) under the feet, as a factor on the scene.
 
         Args:
-            points: (B, E, 2) extended joints, crop coordinates.
+            puppet: The puppet.
+            extended: (B, E, 3) extended joints, body frame, metres.
+            camera: Who sees them.
             size: (H, W).
         """
-        batch = len(points)
+        batch, points = len(extended), camera.project(camera.rotate(extended))
         xs, ys = (torch.linspace(-1, 1, n, device=points.device) for n in reversed(size))
         # On the floor about the lower foot, drawn out to the side that the light comes from.
         feet = points[:, _FEET]
@@ -321,7 +325,7 @@ class PuppetPainter(BaseModule):
         flip = torch.rand(batch, 1, 1, 1, device=joints_body.device) < 0.5
         scene = (torch.where(flip, backgrounds.flip(-1), backgrounds) + 1) / 2
         scene = scene * _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
-        empty = (1 - maps.foreground[:, None]) * self.cast_shadow(points, scene.shape[-2:])
+        empty = (1 - maps.foreground[:, None]) * self.cast_shadow(puppet, extended, camera, size)
         image = person * self.shade(puppet, points, maps) + empty * scene
         exposure = _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
         sigma = _uniform((batch, 1, 1, 1), 0.0, self.noise, scene)
