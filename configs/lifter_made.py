@@ -1,5 +1,6 @@
-# The lifter that comes with the package: procedural motion of the embedded data set seen by virtual
-# cameras, with detector-like noise of 5 px, and no 3D pose but mean lengths of bones. Data:
+# The lifter in the package (lifter_supervised_made.py) without its 3D labels: procedural motion of
+# the embedded data set seen by virtual cameras, detector-like noise of 5 px, and no 3D pose but
+# mean lengths of bones. Data:
 # python tools/dataset_converters/make_synthetic.py --out data/synthetic_mocap
 # python tools/dataset_converters/cmu_mocap.py data/synthetic_mocap/unpaired_poses.npz --fps 10 \
 #     --out data/made_mocap --noise 5 --vary-bones 0.12

@@ -1,5 +1,5 @@
-# The same network trained on 5 % of the labels and nothing else, as many steps: what the fifth
-# rung must beat.
+# The same network trained on 5 % of the labels and nothing else, as many steps: what
+# labels_3d_5pct.py must beat.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
