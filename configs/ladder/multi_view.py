@@ -1,6 +1,6 @@
-# Unlabelled videos of four cameras that were started together; nobody calibrated them. The
-# label-free model in the package reads every view, and what the views of an instant agree on, with
-# cameras that stand still, teaches the model anew.
+# Unlabelled videos of four cameras that were started together; nobody calibrated them. A label-free
+# model reads every view, and what the views of an instant agree on, with cameras that stand still,
+# teaches the model anew: those half of the instants whose views agree best.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
@@ -28,7 +28,8 @@ train_dataloader = dict(
         split="train",
         num_views=4,
         labelled=dict(fraction=0.0),
-        pseudo_labels=dict(image_model="part_synth_synthetic_64px", agree=True),
+        # Of the model in the package; (config, checkpoint) of the same run's puppets reads better.
+        pseudo_labels=dict(image_model="part_synth_synthetic_96px", agree=True, keep=0.5),
         crop=dict(
             size={{_base_.image_size}},
             padding={{_base_.box_padding}},
