@@ -1,6 +1,6 @@
 # Unlabelled videos of four cameras that were started together; nobody calibrated them. A label-free
 # model reads every view, and what the views of an instant agree on, with cameras that stand still,
-# teaches the model anew: those half of the instants whose views agree best.
+# teaches the model anew, at the half of the instants whose views agree best.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks

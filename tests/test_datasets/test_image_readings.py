@@ -139,14 +139,18 @@ def test_the_log_says_that_pictures_are_read(index, monkeypatch):
 
 def test_what_views_agree_on_is_nearer_to_the_truth(index, instants):
     joints, keypoints = noisy(index)
-    agreed, _ = agree_over_views(index, instants, joints, keypoints)
+    agreed, points = agree_over_views(index, instants, joints, keypoints)
     assert errors(agreed, index).mean() < 0.85 * errors(joints, index).mean()
-    # Also in the camera's frame.
+    # Also in the camera's frame and in the image.
     true = true_poses(index)
     assert (
         np.linalg.norm(agreed - true, axis=-1).mean()
         < np.linalg.norm(joints - true, axis=-1).mean()
     )
+    before, after = (
+        np.linalg.norm(p - index.keypoints, axis=-1).mean() for p in (keypoints, points)
+    )
+    assert after < before
     for group in range(len(instants)):
         views = torch.from_numpy(agreed[instants[group]])
         assert p_mpjpe(views, views[:1].expand_as(views)) < 0.01

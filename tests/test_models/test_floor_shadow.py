@@ -82,10 +82,11 @@ def test_what_falls_out_of_the_crop_is_left_out(puppet):
 
 def test_painters_cast_it(puppet):
     people, camera = standing(puppet, 8), cameras(8)
+    points = camera.project(camera.rotate(people))
 
     def cast(painter):
         torch.manual_seed(0)
-        return painter.cast_shadow(puppet, people, camera, SIZE)
+        return painter.cast_shadow(puppet, people, points, camera, SIZE)
 
     round_ones = cast(PuppetPainter())
     torch.testing.assert_close(cast(DressedPuppetPainter()), round_ones, atol=0, rtol=0)

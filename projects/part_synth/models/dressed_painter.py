@@ -114,10 +114,15 @@ class DressedPuppetPainter(PuppetPainter):
         return light * self._print(batch, size, like)
 
     def cast_shadow(
-        self, puppet: Puppet, extended: Tensor, camera: CropCamera, size: tuple[int, int]
+        self,
+        puppet: Puppet,
+        extended: Tensor,
+        points: Tensor,
+        camera: CropCamera,
+        size: tuple[int, int],
     ) -> Tensor:
         """Soft shadow (B, 1, H, W) as a factor on the scene; see :class:`PuppetPainter`."""
-        under = super().cast_shadow(puppet, extended, camera, size)
+        under = super().cast_shadow(puppet, extended, points, camera, size)
         if self.lamp <= 0:
             return under
         batch = (len(extended),)

@@ -255,17 +255,23 @@ class PuppetPainter(BaseModule):
         return light[:, None] * _light_patches(like)
 
     def cast_shadow(
-        self, puppet: Puppet, extended: Tensor, camera: CropCamera, size: tuple[int, int]
+        self,
+        puppet: Puppet,
+        extended: Tensor,
+        points: Tensor,
+        camera: CropCamera,
+        size: tuple[int, int],
     ) -> Tensor:
         """Soft shadow (B, 1, H, W) under the feet, as a factor on the scene.
 
         Args:
             puppet: The puppet.
             extended: (B, E, 3) extended joints, body frame, metres.
+            points: (B, E, 2) where they were drawn, crop coordinates.
             camera: Who sees them.
             size: (H, W).
         """
-        batch, points = len(extended), camera.project(camera.rotate(extended))
+        batch = len(points)
         xs, ys = (torch.linspace(-1, 1, n, device=points.device) for n in reversed(size))
         # On the floor about the lower foot, drawn out to the side that the light comes from.
         feet = points[:, _FEET]
@@ -325,7 +331,8 @@ class PuppetPainter(BaseModule):
         flip = torch.rand(batch, 1, 1, 1, device=joints_body.device) < 0.5
         scene = (torch.where(flip, backgrounds.flip(-1), backgrounds) + 1) / 2
         scene = scene * _uniform((batch, 3, 1, 1), 0.75, 1.25, scene)
-        empty = (1 - maps.foreground[:, None]) * self.cast_shadow(puppet, extended, camera, size)
+        shadow = self.cast_shadow(puppet, extended, points, camera, size)
+        empty = (1 - maps.foreground[:, None]) * shadow
         image = person * self.shade(puppet, points, maps) + empty * scene
         exposure = _uniform((batch, 1, 1, 1), 0.75, 1.25, scene)
         sigma = _uniform((batch, 1, 1, 1), 0.0, self.noise, scene)
