@@ -272,6 +272,22 @@ def test_instants_whose_views_disagree_leave_the_data_set(h36m_root, index, inst
     assert len(dataset) < len(some) < len(instants)
 
 
+def test_a_data_set_that_is_left_without_instants(h36m_root, index, instants):
+    """One view of every instant is never read."""
+    joints, keypoints = true_poses(index).astype(np.float32), index.keypoints
+    joints[[int(instants[i][0]) for i in range(len(instants))]] = np.nan
+    options = dict(image_model=Reader(index, joints, keypoints), keep=0.5)
+    said = rf"none of the {len(instants)} instants .*`keep=0.5` .* leaves nothing"
+    with pytest.raises(ValueError, match=said):
+        MultiViewDataset(
+            h36m_root,
+            split="train",
+            labelled=dict(fraction=0.0),
+            pseudo_labels=options,
+            crop=dict(size=16),
+        )
+
+
 # ---- data set -----------------------------------------------------------------------------------
 
 

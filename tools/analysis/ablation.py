@@ -108,6 +108,10 @@ ROWS = {
         f"{_PUPPETS}=[synthesis,cycle]", f"{_CYCLE}=[synthesis,cycle]", *_PICTURES
     ),
     "puppets come again as they were": _from_the_start(f"{_O}.puppet.vary=None"),
+    "puppets without whole garments": _from_the_start(
+        f"{_O}.puppet.painter.type=part_synth.PuppetPainter"
+    ),
+    "slim puppet": _from_the_start("model.puppet.puppet=slim"),
     # Networks.
     "no part head": _from_the_start("model.encoder.part_head=None"),
     "no heat-map losses": _from_the_start(

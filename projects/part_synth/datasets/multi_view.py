@@ -133,6 +133,12 @@ class MultiViewDataset(FrameDataset):
             "views disagree or were not all read.",
             logger="current",
         )
+        if not stays.any():
+            raise ValueError(
+                f"The views of none of the {len(stays)} instants of {self.data_root} were all "
+                f"read, so `keep={self.pseudo_labels['keep']}` of the pseudo-labels leaves "
+                "nothing. Fill in missing 2D joints, lower `num_views`, or leave `keep` out."
+            )
         self._starts = self._starts[stays]
         self._described = {name: values[stays] for name, values in self._described.items()}
 
