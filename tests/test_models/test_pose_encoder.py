@@ -19,6 +19,7 @@ FIELDS = {
     "heat_depths": (3, 17),
     "heat_logits": None,
 }
+PART_HEAD = {"type": "part_synth.PartMapHead", "hidden": 8}
 
 
 @pytest.fixture
@@ -259,8 +260,7 @@ def test_finer_maps_move_a_peak_within_its_cell():
 
 @pytest.fixture
 def fine_encoder():
-    part_head = {"type": "part_synth.PartMapHead", "in_channels": 16, "hidden": 8}
-    return MODELS.build({**TINY["encoder"], "part_head": part_head, "fine_heat": True})
+    return MODELS.build({**TINY["encoder"], "part_head": PART_HEAD, "fine_heat": True})
 
 
 @pytest.mark.parametrize("size", [32, 36, 30])
@@ -280,6 +280,15 @@ def test_every_weight_of_the_fine_encoder_learns(fine_encoder):
     (total + encoding.part_logits.square().sum()).backward()
     for name, weight in fine_encoder.named_parameters():
         assert weight.grad.abs().max() > 0, name
+
+
+def test_the_part_head_takes_the_pyramids_channels():
+    config = {**TINY["encoder"], "pyramid_channels": 24, "part_head": PART_HEAD}
+    encoding = MODELS.build(config)(torch.rand(2, 3, 32, 32))
+    assert encoding.part_logits.shape[:2] == (2, 15)
+    other = {**config, "part_head": {**PART_HEAD, "in_channels": 64}}
+    with pytest.raises(ValueError, match=r"reads 64 channels.*pyramid_channels=24; leave"):
+        MODELS.build(other)
 
 
 def test_fine_heat_maps_need_a_part_head():

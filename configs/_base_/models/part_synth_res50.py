@@ -7,9 +7,7 @@ model = dict(
         # ImageNet weights come from torch.hub's cache, or from `checkpoint=FILE`.
         backbone=dict(type="part_synth.TorchvisionResNet", depth=50, out_indices=(1, 2, 3)),
         pyramid_channels=128,
-        part_head=dict(
-            type="part_synth.PartMapHead", in_channels=128, detail_channels=32, hidden=64
-        ),
+        part_head=dict(type="part_synth.PartMapHead", detail_channels=32, hidden=64),
         global_channels=512,
         hidden=1024,
         code_size=32,

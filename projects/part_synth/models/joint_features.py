@@ -109,15 +109,16 @@ class JointFeatureEncoder(BaseModule):
         use_background: Show the backbone the difference to the static camera's background beside
             the image (6 channels). Zero differences stand for an unknown background.
         part_head: Config of the head that reads part maps off the picture, see
-            :class:`~part_synth.models.part_map_head.PartMapHead`; None = no such head.
+            :class:`~part_synth.models.part_map_head.PartMapHead`, ``in_channels`` is filled in;
+            None = no such head.
         background_dropout: Share of training images whose background is withheld, so that the
             encoder works without one too.
         fine_heat: Refine the heat maps with the features of the part head, at its resolution: a
             hand is as wide as a cell of the pyramid.
 
     Raises:
-        ValueError: The backbone takes other channels than it would be shown, or ``fine_heat``
-            without a part head that has ``features`` and ``segment``.
+        ValueError: The backbone or the part head takes other channels than it would be shown, or
+            ``fine_heat`` without a part head that has ``features`` and ``segment``.
     """
 
     def __init__(
@@ -161,6 +162,14 @@ class JointFeatureEncoder(BaseModule):
             nn.Conv2d(channels[-1], global_channels, 1), nn.ReLU(inplace=True)
         )
         self.local = nn.Linear(pyramid_channels, local_channels)
+        if part_head is not None:
+            part_head = {"in_channels": pyramid_channels, **part_head}
+            if part_head["in_channels"] != pyramid_channels:
+                raise ValueError(
+                    f"The part_head reads {part_head['in_channels']} channels, but "
+                    f"{type(self).__name__} has pyramid_channels={pyramid_channels}; leave "
+                    "in_channels of the part_head out"
+                )
         self.part_head = None if part_head is None else MODELS.build(part_head)
         if fine_heat and not hasattr(self.part_head, "features"):
             raise ValueError(
