@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--pose3d",
         help="config of a lifter or image model, or the name of one in the package: lifter "
-        "(default), part_synth_synthetic_96px or part_synth_synthetic_64px",
+        "(default), part_synth_synthetic_long or part_synth_synthetic_64px",
     )
     add("--pose3d-weights", help="its checkpoint")
     add("--pose2d", help="config or name of a 2D model of mmpose")

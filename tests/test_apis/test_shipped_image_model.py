@@ -48,7 +48,7 @@ def box_of(info):
     return [*low, *high]
 
 
-@pytest.mark.parametrize("name", ["part_synth_synthetic_96px", "part_synth_synthetic_64px"])
+@pytest.mark.parametrize("name", ["part_synth_synthetic_long", "part_synth_synthetic_64px"])
 def test_it_is_small_and_says_where_it_comes_from(name):
     config, weights = shipped_model(name)
     assert weights.stat().st_size < 20e6
@@ -88,7 +88,7 @@ def test_a_video_of_one_person_needs_no_other_model(people, tmp_path):
     for frame in frames:
         video.write(np.ascontiguousarray(frame))
     video.release()
-    inferencer = PartSynthInferencer(pose3d="part_synth_synthetic_96px", det_model="whole-frame")
+    inferencer = PartSynthInferencer(pose3d="part_synth_synthetic_long", det_model="whole-frame")
     results = list(inferencer(tmp_path / "a.mp4", out_dir=tmp_path / "out"))
     assert len(results) == len(frames)
     assert all(len(result["predictions"][0]) == 1 for result in results)
@@ -105,7 +105,7 @@ def test_it_paints_people_in_other_poses(model, people):
 
 
 def test_unknown_names_are_no_models():
-    names = "lifter or part_synth_synthetic_96px or part_synth_synthetic_64px"
+    names = "lifter or part_synth_synthetic_long or part_synth_synthetic_64px"
     with pytest.raises(FileNotFoundError, match=names):
         PartSynthInferencer(pose3d="part_synth_synthetik")
     assert ZOO.is_dir()
@@ -114,7 +114,7 @@ def test_unknown_names_are_no_models():
 def test_models_are_built_by_their_names():
     small = init_model("part_synth_synthetic_64px")
     assert small.cfg.test_dataloader.dataset.crop.size == 64
-    with pytest.raises(ValueError, match=r"96px or part_synth_synthetic_64px.*got part_synth_64"):
+    with pytest.raises(ValueError, match=r"long or part_synth_synthetic_64px.*got part_synth_64"):
         init_model("part_synth_64px")
     with pytest.raises(ValueError, match="no checkpoint and the name"):
         init_model("part_synth_synthetic_64px", "weights.pth")

@@ -164,7 +164,7 @@ def test_wrong_models(demo, capfd, monkeypatch, tmp_path):
     rows = [
         (
             [],
-            "own model part_synth_synthetic_96px is not there: .*train.py configs/part_synth",
+            "own model part_synth_synthetic_long is not there: .*train.py configs/part_synth",
         ),
         (["--config", TINY_CONFIG], "Give both the config and the checkpoint of a model"),
         (["--config", "part_synth_synthetic_64px"], "own model part_synth_synthetic_64px is not"),

@@ -17,7 +17,7 @@ def test_address_gives_the_weights_of_the_package(name):
 
 
 def test_unknown_name():
-    message = r"part_synth://liftr: the package has the models lifter, part_synth_synthetic_96px"
+    message = r"part_synth://liftr: the package has the models lifter, part_synth_synthetic_long"
     with pytest.raises(ValueError, match=message):
         CheckpointLoader.load_checkpoint("part_synth://liftr")
 

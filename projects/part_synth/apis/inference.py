@@ -59,7 +59,7 @@ def init_model(
 
     Args:
         config: Config of the model, or its file; without a checkpoint the name of an image model
-            in the package (``part_synth_synthetic_96px``, ``part_synth_synthetic_64px``), or None
+            in the package (``part_synth_synthetic_long``, ``part_synth_synthetic_64px``), or None
             for the first of them.
         checkpoint: Checkpoint that ``tools/train.py`` wrote.
         device: Where to run.

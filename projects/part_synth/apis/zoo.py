@@ -31,14 +31,14 @@ _READ_ERRORS = (
 )
 # The models in the package, and what trains one like it.
 LIFTER = "lifter"
-IMAGE_MODEL = "part_synth_synthetic_96px"
+IMAGE_MODEL = "part_synth_synthetic_long"
 # Crops of 64 pixels: less good and more than twice as fast; metric learning at that size starts
 # from its trunk.
 SMALL_IMAGE_MODEL = "part_synth_synthetic_64px"
 IMAGE_MODELS = (IMAGE_MODEL, SMALL_IMAGE_MODEL)
 _TRAINED_BY = {
     LIFTER: "configs/lifter_cmu.py",
-    IMAGE_MODEL: "configs/part_synth_synthetic_96px.py",
+    IMAGE_MODEL: "configs/part_synth_synthetic_long.py",
     SMALL_IMAGE_MODEL: "configs/part_synth_synthetic_64px.py",
 }
 

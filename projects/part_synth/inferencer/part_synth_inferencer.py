@@ -41,7 +41,7 @@ class PartSynthInferencer:
 
     Args:
         pose3d: Config of a lifter, or of an image model of this project; or the name of a model in
-            the package, such as 'lifter' or 'part_synth_synthetic_96px'; None = 'lifter'.
+            the package, such as 'lifter' or 'part_synth_synthetic_long'; None = 'lifter'.
         pose3d_weights: Its checkpoint.
         pose2d: Config (or name) of a 2D model of mmpose; not needed with a file of keypoints or an
             image model.

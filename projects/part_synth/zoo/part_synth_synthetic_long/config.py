@@ -22,14 +22,14 @@ model = dict(
         background_dropout=0.2,
         code_size=32,
         mean_scale=0.8,
-        part_head=dict(image_channels=6, type="part_synth.PartMapHead"),
+        part_head=dict(image_channels=6, type="part_synth.SubpixelPartMapHead"),
         pyramid_channels=64,
         type="part_synth.PoseEncoder",
         use_background=True,
     ),
     flip_test=True,
     prior=dict(code_size=32, hidden=256, type="part_synth.PosePrior"),
-    puppet=dict(depth_sharpness=40.0, learn_radii=True, puppet="slim", type="part_synth.Puppet"),
+    puppet=dict(depth_sharpness=40.0, learn_radii=True, type="part_synth.Puppet"),
     type="part_synth.PartSynth",
 )
 test_dataloader = dict(dataset=dict(crop=dict(padding=0.85, size=96)))
