@@ -162,15 +162,15 @@ class JointFeatureEncoder(BaseModule):
             nn.Conv2d(channels[-1], global_channels, 1), nn.ReLU(inplace=True)
         )
         self.local = nn.Linear(pyramid_channels, local_channels)
+        self.part_head = None
         if part_head is not None:
-            part_head = {"in_channels": pyramid_channels, **part_head}
-            if part_head["in_channels"] != pyramid_channels:
+            read = part_head.get("in_channels", pyramid_channels)
+            if read != pyramid_channels:
                 raise ValueError(
-                    f"The part_head reads {part_head['in_channels']} channels, but "
-                    f"{type(self).__name__} has pyramid_channels={pyramid_channels}; leave "
-                    "in_channels of the part_head out"
+                    f"The part_head reads {read} channels, but {type(self).__name__} has "
+                    f"pyramid_channels={pyramid_channels}; leave in_channels of the part_head out"
                 )
-        self.part_head = None if part_head is None else MODELS.build(part_head)
+            self.part_head = MODELS.build({**part_head, "in_channels": pyramid_channels})
         if fine_heat and not hasattr(self.part_head, "features"):
             raise ValueError(
                 "fine_heat=True reads heat maps off the features of the part head; give "
