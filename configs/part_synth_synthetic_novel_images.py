@@ -3,7 +3,7 @@
 _base_ = ["part_synth_synthetic.py"]
 
 # model
-model = dict(predict_novel_images=True)
+model = dict(predict_novel_images=True, puppet_fit=dict(type="part_synth.PuppetFit"))
 
 # loaders
 test_dataloader = dict(

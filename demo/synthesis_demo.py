@@ -43,7 +43,7 @@ def main() -> None:
     _check(args)
     pictures = (args.poses, args.background, args.pose_scene)
     out = _check_out(args.out, [*args.looks, *(args.scene or ()), *pictures])
-    model = load_synthesizer((args.config, args.checkpoint), args.device)
+    model = load_synthesizer((args.config, args.checkpoint), args.device, not args.no_fit)
     boxes, scenes = (given or [None] * len(args.looks) for given in (args.box, args.scene))
     looks = [
         read_looks(model, picture, box, scene)
@@ -214,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pose-scene", help="empty scene of the camera of --poses: picture, or 'median'")
     add("--config", help="config, or the name of a model in the package (default: the first)")
     add("--checkpoint", help="its checkpoint")
+    add("--no-fit", action="store_true", help="take poses as read, not fitted to the parts seen")
     add("--device", default="cpu", help="cpu, cuda, ... (%(default)s)")
     add("--fps", type=float, help="of the video (that of --poses, else 12.5)")
     add("--out", default="synthesis.png", help=".png, .mp4 or a folder (%(default)s)")

@@ -10,8 +10,9 @@ from part_synth.apis.pose_files import read_pose_file
 from part_synth.apis.synthesis_inputs import place_poses, read_looks, read_poses
 from part_synth.apis.target_poses import join_poses
 from part_synth.models.novel_images import novel_images
+from part_synth.models.puppet_fit import PuppetFit
 from part_synth.models.synthesizer import Appearance
-from tiny_synthesizer import SIZE, load_tiny, rest_poses, save_tiny
+from tiny_synthesizer import MODEL, SIZE, load_tiny, rest_poses, save_tiny
 from torch import nn
 
 
@@ -294,3 +295,29 @@ def test_without_a_shipped_model_it_is_said_how_to_train_one(monkeypatch, tmp_pa
     monkeypatch.setattr("part_synth.apis.zoo.ZOO", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"is not there: .*train\.py configs/part_synth"):
         load_synthesizer()
+
+
+def test_people_are_fitted_to_the_parts_seen_unless_told_otherwise(tmp_path):
+    encoder = {**MODEL["encoder"], "part_head": {"type": "part_synth.SubpixelPartMapHead"}}
+    encoder["part_head"]["image_channels"] = 6
+    files = save_tiny(tmp_path, encoder=encoder)
+    fitting, reading = load_synthesizer(files), load_synthesizer(files, fit=False)
+    assert isinstance(fitting.puppet_fit, PuppetFit) and reading.puppet_fit is None
+    first, second = (synthesize(model, picture(0), picture(1)) for model in (fitting, reading))
+    assert np.abs(first.keypoints - second.keypoints).max() > 0.5
+    # What comes from no picture can't be fitted to one.
+    looks = read_looks(reading, picture(0))
+    first, second = (synthesize(model, looks, rest_poses()) for model in (fitting, reading))
+    assert np.array_equal(first.images, second.images)
+
+
+def test_a_configured_fit_is_kept(tmp_path):
+    encoder = {**MODEL["encoder"], "part_head": {"type": "part_synth.PartMapHead"}}
+    encoder["part_head"]["image_channels"] = 6
+    fit = {"type": "part_synth.PuppetFit", "steps": 3}
+    files = save_tiny(tmp_path, encoder=encoder, puppet_fit=fit)
+    assert load_synthesizer(files).puppet_fit.steps == 3
+
+
+def test_without_a_part_head_nothing_is_fitted(tmp_path):
+    assert load_synthesizer(save_tiny(tmp_path)).puppet_fit is None

@@ -24,6 +24,7 @@ from part_synth.apis.synthesis_inputs import (
 from part_synth.apis.target_poses import PersonLooks, TargetPoses
 from part_synth.datasets.transforms import crop_square
 from part_synth.models.novel_images import paint, to_bytes
+from part_synth.models.puppet_fit import PuppetFit
 
 
 @dataclass
@@ -50,7 +51,9 @@ class SynthesisResult:
 
 
 def load_synthesizer(
-    model: tuple[str | Path | None, str | Path | None] | None = None, device: str = "cpu"
+    model: tuple[str | Path | None, str | Path | None] | None = None,
+    device: str = "cpu",
+    fit: bool = True,
 ) -> nn.Module:
     """A model that synthesises pictures.
 
@@ -59,6 +62,9 @@ def load_synthesizer(
             the package, None for the first of them. See
             :func:`~part_synth.apis.inference.init_model`.
         device: Where to run.
+        fit: Fit the people in pictures to the parts that the model's part head sees, if it has
+            one, by :class:`~part_synth.models.PuppetFit`: limbs are painted, and looks taken, where
+            they are. Of poses that don't come from pictures nothing changes.
 
     Returns:
         The model in evaluation mode.
@@ -69,6 +75,10 @@ def load_synthesizer(
     """
     loaded = init_model(*(model or (None, None)), device=device)
     check_synthesizer(loaded)
+    if not fit:
+        loaded.puppet_fit = None
+    elif loaded.puppet_fit is None and getattr(loaded.encoder, "part_head", None) is not None:
+        loaded.puppet_fit = PuppetFit()
     return loaded
 
 

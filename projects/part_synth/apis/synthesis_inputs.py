@@ -191,12 +191,8 @@ def _read(
     """Poses and cameras of one batch of crops."""
     images = to_images(crops, device)
     backgrounds = None if scenes is None else to_images(scenes, device)
-    encoding = model.encoder(images, backgrounds)
-    if model.flip_test:
-        joints_body = model.read(images, backgrounds)["joints_body"]
-    else:
-        joints_body = model.prior(encoding.code)
-    return TargetPoses(joints_body, encoding.camera(model.camera_distance), crops, scenes)
+    decoded = model.fit(model.read(images, backgrounds))
+    return TargetPoses(decoded["joints_body"], decoded["camera"], crops, scenes)
 
 
 def _crop_people(

@@ -44,7 +44,8 @@ class _CroppedFrames(Dataset):
         return sample
 
 
-@torch.inference_mode()
+# Not inference mode: a model that is loaded in it can't fit its puppets by gradient steps.
+@torch.no_grad()
 def read_images(
     index: FrameIndex, frame_ids: np.ndarray, image_model: str | Sequence[str | Path] | nn.Module
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -67,6 +67,7 @@ from .pose_prior import PosePrior
 from .pose_prior_model import PosePriorModel
 from .puppet import PartMaps, Puppet
 from .puppet_file import DEFAULT_PUPPET, Capsule, PuppetDefinition, load_puppet
+from .puppet_fit import PuppetFit
 from .puppet_painter import PaintedPuppets, PuppetPainter
 from .shipped_weights import load_shipped_weights
 from .synthesizer import Appearance, AppearanceEncoder, SynthesisDecoder, SynthesizedImage
@@ -129,6 +130,7 @@ __all__ = [
     "PoseReadingLoss",
     "Puppet",
     "PuppetDefinition",
+    "PuppetFit",
     "PuppetPainter",
     "PuppetPretraining",
     "RandomFeatures",

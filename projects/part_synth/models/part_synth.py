@@ -22,6 +22,7 @@ from .novel_images import TEST_BLUR, novel_images
 from .objectives import Objective, flat_frames
 from .pose_encoder import PoseEncoding
 from .puppet import PartMaps
+from .puppet_fit import PuppetFit
 from .view import CropCamera
 
 
@@ -44,6 +45,10 @@ class PartSynth(BaseModel):
             is one, else the decoder.
         flip_test: Average the predictions for a picture and its mirror image, as mmpose's
             ``flip_test`` does.
+        puppet_fit: Config of what fits the puppet, as it was read, to the parts that the part head
+            sees: ``part_synth.PuppetFit``. Joints in the image, the parts of 'decoder' and 'puppet'
+            and novel images are then those of the fitted puppet; the 3D pose stays as it was read,
+            for a fit in the image makes it no better. None leaves it out.
         predict_novel_images: At test time also synthesise the first frame of each sample from the
             looks of its other frames, if it has any, for ``part_synth.NovelImageMetric``.
     """
@@ -60,6 +65,7 @@ class PartSynth(BaseModel):
         camera_distance: float = 4.5,
         part_source: str | None = None,
         flip_test: bool = False,
+        puppet_fit: dict | None = None,
         predict_novel_images: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -91,11 +97,22 @@ class PartSynth(BaseModel):
         self.camera_distance = camera_distance
         self.part_source = self._check_part_source(part_source)
         self.flip_test = flip_test
+        self.puppet_fit = self._build_puppet_fit(puppet_fit)
         self.predict_novel_images = predict_novel_images
         # Filled from the file when first needed. Not a buffer: it is data, and moving averages
         # of the model would want a copy of equal shape.
         self._unpaired_poses: Tensor | None = None
         self.current_objective = next(iter(self.objectives), None)
+
+    def _build_puppet_fit(self, config: dict | None) -> PuppetFit | None:
+        if config is None:
+            return None
+        if getattr(self.encoder, "part_head", None) is None:
+            raise ValueError(
+                "puppet_fit of PartSynth fits puppets to what the encoder's part head sees; give "
+                "the encoder a part_head, or leave puppet_fit out"
+            )
+        return MODELS.build(config)
 
     def _check_part_source(self, source: str | None) -> str:
         has_head = getattr(self.encoder, "part_head", None) is not None
@@ -247,22 +264,26 @@ class PartSynth(BaseModel):
         averaging the views too made both the 2D error and N-MPJPE worse.
 
         Returns:
-            What `decode` does, the ``encoding``, and ``part_logits`` (B, P + 1, h, w) of the part
-            head, None without one.
+            What :meth:`place` does, the ``camera``, the ``encoding``, and ``part_logits``
+            (B, P + 1, h, w) of the part head, None without one.
         """
         encoding = self.encoder(images, backgrounds)
-        logits = encoding.part_logits
+        camera = encoding.camera(self.camera_distance)
+        read = {"camera": camera, "encoding": encoding, "part_logits": encoding.part_logits}
         if not (self.flip_test if flip is None else flip):
-            return {**self.decode(encoding), "encoding": encoding, "part_logits": logits}
+            return {**self.decode(encoding), **read}
         mirrored = self.encoder(
             images.flip(-1), None if backgrounds is None else backgrounds.flip(-1)
         )
         joints_body = (self.prior(encoding.code) + mirror(self.prior(mirrored.code))) / 2
-        if logits is not None:
-            seen = mirrored.part_logits.flip(-1)[:, self.puppet.part_mirror]
-            logits = torch.logaddexp(logits.log_softmax(1), seen.log_softmax(1))
-        placed = self.place(joints_body, encoding.camera(self.camera_distance))
-        return {**placed, "encoding": encoding, "part_logits": logits}
+        if encoding.part_logits is not None:
+            seen = mirrored.part_logits.flip(-1)[:, self.puppet.part_mirror].log_softmax(1)
+            read["part_logits"] = torch.logaddexp(encoding.part_logits.log_softmax(1), seen)
+        return {**self.place(joints_body, camera), **read}
+
+    def fit(self, decoded: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What `read` gave, with the puppet fitted to the parts seen if ``puppet_fit`` says so."""
+        return decoded if self.puppet_fit is None else self.puppet_fit(self, decoded)
 
     def segment(
         self, decoded: dict[str, Tensor], images: Tensor, background: Tensor | None = None
@@ -298,9 +319,10 @@ class PartSynth(BaseModel):
         if background is not None:
             background = background[:, 0]
         decoded = self.read(images, background)
-        labels = self.segment(decoded, images, background).argmax(1).to(torch.uint8).cpu()
+        shown = self.fit(decoded)
+        labels = self.segment(shown, images, background).argmax(1).to(torch.uint8).cpu()
         joints = decoded["joints_cam"].float().cpu().numpy()
-        points = decoded["points"].float().cpu().numpy()
+        points = shown["points"].float().cpu().numpy()
         fill_samples(data_samples, joints, points, labels, self.puppet.part_names)
         if self.predict_novel_images and inputs["image"].shape[1] > 1:
             for sample, image in zip(data_samples, novel_images(self, inputs).cpu(), strict=True):
