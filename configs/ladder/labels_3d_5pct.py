@@ -1,4 +1,4 @@
-# 3D joints of 5 % of the training frames; the others are used without labels.
+# 3D joints of 5 % of the training frames; the others lend their scenes to the puppets.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
@@ -6,10 +6,7 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[
-            dict(until=6, cycle=["puppet"]),
-            dict(cycle=["puppet", "labelled", "synthesis", "cycle", "labelled"]),
-        ],
+        phases=[dict(until=6, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),
