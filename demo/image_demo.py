@@ -11,9 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
-from part_synth.apis import ConfigError, init_model, predict_people
+from part_synth.apis import init_model, predict_people
 from part_synth.apis.cli import check_out_file, run_tool
+from part_synth.apis.pictures import iterate_pictures
 from part_synth.visualization import PredictionRow, prediction_sheet
 from part_synth.visualization.hooks import write_image
 
@@ -67,10 +67,7 @@ def _read_picture(path):
     """(H, W, 3) uint8 RGB."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no picture {path}.")
-    image = cv2.imread(path)
-    if image is None:
-        raise ConfigError(f"{path} can't be read as a picture.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return next(iterate_pictures(path))
 
 
 def _to_crop(person):

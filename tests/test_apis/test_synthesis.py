@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from part_synth.apis import load_synthesizer, synthesize
+from part_synth.apis import load_synthesizer, synthesis, synthesize
 from part_synth.apis.pictures import iterate_pictures, median_picture
 from part_synth.apis.pose_files import read_pose_file
 from part_synth.apis.synthesis_inputs import place_poses, read_looks, read_poses
@@ -321,3 +321,55 @@ def test_a_configured_fit_is_kept(tmp_path):
 
 def test_without_a_part_head_nothing_is_fitted(tmp_path):
     assert load_synthesizer(save_tiny(tmp_path)).puppet_fit is None
+
+
+def test_the_name_of_a_model_is_enough(model, monkeypatch):
+    asked = []
+    monkeypatch.setattr(synthesis, "init_model", lambda *a, **k: asked.append(a) or model)
+    load_synthesizer("some_name")
+    load_synthesizer(("config.py", "weights.pth"))
+    load_synthesizer()
+    assert asked == [("some_name", None), ("config.py", "weights.pth"), (None, None)]
+
+
+def test_poses_as_lists_and_tensors(model):
+    expected = synthesize(model, picture(0), rest_poses(2)).images
+    for poses in (list(rest_poses(2)), torch.from_numpy(rest_poses(2)), rest_poses(2).tolist()):
+        assert np.array_equal(synthesize(model, picture(0), poses).images, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"looks": None}, "Pictures are .* got a NoneType"),
+        ({"looks": iter([picture(0)])}, "Pictures are .* got a list_iterator"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"batch_size": 1.5}, "batch_size must be .* got 1.5"),
+        ({"background": ["a", "b", "c"]}, "background must be"),
+        ({"looks_boxes": "a"}, "boxes must be .* got 'a'"),
+        ({"looks_scene": "median"}, "at least 3 pictures .* got 1"),
+    ],
+)
+def test_arguments_that_can_t_be(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        synthesize(model, **{"looks": picture(0), **options})
+
+
+def test_what_belongs_to_pictures_is_refused_with_looks_that_were_read(model, tmp_path):
+    looks = read_looks(model, picture(0))
+    with pytest.raises(ValueError, match="looks_boxes and looks_scene belong to pictures"):
+        synthesize(model, looks, looks_boxes=[0, 0, 9, 9])
+    with pytest.raises(ValueError, match="looks_boxes and looks_scene belong to pictures"):
+        synthesize(model, looks, looks_scene=picture(0))
+    looks.poses.crops = np.zeros((1, 48, 48, 3), np.uint8)
+    with pytest.raises(ValueError, match=f"48-pixel crops, this one has {SIZE}"):
+        synthesize(model, looks)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number))
+    with pytest.raises(ValueError, match=r"background must be one picture; .* holds several"):
+        synthesize(model, picture(0), background=tmp_path)
+
+
+def test_every_zeroth_pose_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
+        read_pose_file(tmp_path / "poses.npz", every=0)

@@ -239,12 +239,16 @@ def test_bad_requests(h36m_root, tmp_path):
         read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", None])
+@pytest.mark.parametrize("content", [b"", b"not a picture", None, 0.9])
 @pytest.mark.parametrize("cache", [None, "encoded", "decoded"])
 def test_a_corrupt_image_is_named(h36m_copy, content, cache):
+    """Also one of which the last tenth is missing, which OpenCV fills with grey."""
     data = PoseFrameDataset(h36m_copy, split="train", crop={"size": 8, "cache": cache})
     path = data.index.image_path(int(data.data_list[2]))
-    path.write_bytes(path.read_bytes()[:100] if content is None else content)
+    whole = path.read_bytes()
+    if content is None:
+        content = whole[:100]
+    path.write_bytes(whole[: int(content * len(whole))] if content == 0.9 else content)
     for _ in range(2):
         with pytest.raises(OSError, match=rf"{path.name} is corrupt.*validate\.py"):
             data[2]

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from part_synth.engine import (
+    AtomicCheckpointHook,
     AtomicLocalBackend,
     check_checkpoint_file,
     find_resumable_checkpoint,
@@ -91,6 +93,68 @@ def test_newest_whole_checkpoint_is_found(tmp_path):
     assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
     (tmp_path / "last_checkpoint").write_text("")
     assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
+    # A copied folder goes on from its own files, not from those that it was copied from.
+    other = tmp_path / "other"
+    other.mkdir()
+    torch.save({}, other / "epoch_10.pth")
+    (tmp_path / "last_checkpoint").write_text(str(other / "epoch_10.pth"))
+    assert find_resumable_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
+
+
+def resumed_hook(folder, known, **options):
+    """An AtomicCheckpointHook that goes on in a folder, having read of other best checkpoints."""
+    hook = AtomicCheckpointHook(**{"save_best": "a", "rule": "less", **options})
+    hub = SimpleNamespace(runtime_info=dict(known))
+    hub.get_info = hub.runtime_info.__getitem__
+    hub.update_info = hub.runtime_info.__setitem__
+    runner = SimpleNamespace(
+        work_dir=str(folder), model=torch.nn.Identity(), val_loop=None, message_hub=hub
+    )
+    runner.logger = MagicMock()
+    hook.before_train(runner)
+    return hook, hub.runtime_info
+
+
+def test_another_runs_best_checkpoint_is_neither_removed_nor_a_bar(tmp_path):
+    """A rung of the ladder goes on from the puppets of another run, in a folder of its own."""
+    theirs = tmp_path / "theirs" / "best_a_epoch_7.pth"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"weights")
+    known = {"best_ckpt": str(theirs), "best_score": 1.0}
+    hook, info = resumed_hook(tmp_path / "mine", known)
+    assert hook.best_ckpt_path is None and not set(known) & set(info)
+    # The folder itself, and a copy of it, keep what they have.
+    hook, info = resumed_hook(theirs.parent, known)
+    assert hook.best_ckpt_path == str(theirs) and info == known
+    copy = tmp_path / "copy"
+    shutil.copytree(theirs.parent, copy)
+    hook, info = resumed_hook(copy, known)
+    assert hook.best_ckpt_path == info["best_ckpt"] == str(copy / theirs.name)
+    assert info["best_score"] == 1.0
+
+
+def test_other_runs_best_checkpoints_of_several_metrics(tmp_path):
+    known = {"best_ckpt_a": "/other/a.pth", "best_score_a": 1.0}
+    known |= {"best_ckpt_b": str(tmp_path / "b.pth"), "best_score_b": 2.0}
+    hook, info = resumed_hook(tmp_path, known, save_best=["a", "b"])
+    assert hook.best_ckpt_path_dict == {"a": None, "b": str(tmp_path / "b.pth")}
+    assert info == {"best_ckpt_b": str(tmp_path / "b.pth"), "best_score_b": 2.0}
+
+
+def test_a_run_that_goes_on_from_another_leaves_it_whole(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("train", TINY_CONFIG, "--work-dir", first, monkeypatch=monkeypatch) == 0
+    before = sorted(first.glob("*.pth"))
+    assert any(path.name.startswith("best_") for path in before)
+    newest = find_resumable_checkpoint(first)
+    saved = torch.load(newest, weights_only=False)
+    saved["message_hub"]["runtime_info"]["best_score"] = 1e9  # the second run is better
+    torch.save(saved, newest)
+    longer = ("--cfg-options", f"train_cfg.max_epochs={saved['meta']['epoch'] + 1}")
+    args = ("train", TINY_CONFIG, "--work-dir", second, "--resume", newest, *longer)
+    assert run(*args, monkeypatch=monkeypatch) == 0
+    assert sorted(first.glob("*.pth")) == before
+    assert list(second.glob("best_*.pth"))
 
 
 def test_legacy_checkpoints_pass_and_damaged_ones_do_not(tmp_path):

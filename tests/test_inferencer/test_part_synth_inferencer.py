@@ -89,6 +89,20 @@ def test_joints_are_those_of_lift_in_millimetres(video, tmp_path, lifter):
         np.testing.assert_allclose(person["keypoints"], 1000 * expected.joints[0], atol=0.02)
 
 
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {"focal": (0.0, 0.0), "centre": (32.0, 24.0)},
+        {"focal": (-9.0, 60.0), "centre": (32.0, 24.0)},
+        {"focal": (60.0, 60.0), "centre": (float("nan"), 1.0)},
+        {"focal": (60.0, 60.0)},
+    ],
+)
+def test_a_camera_that_can_t_be_is_refused_before_the_work(video, keypoints, lifter, camera):
+    with pytest.raises(ValueError, match="camera"):
+        next(PartSynthInferencer(**lifter)(video, keypoints, camera=camera))
+
+
 def test_a_camera_tells_where_people_stand(video, keypoints, lifter):
     camera = dict(focal=(60.0, 60.0), centre=(32.0, 24.0))
     for result in PartSynthInferencer(**lifter)(video, keypoints, camera=camera):

@@ -92,3 +92,19 @@ def test_bad_input(folder, inputs, error, message):
         inputs = inputs.replace("{tmp}", str(folder))
     with pytest.raises(error, match=message):
         open_source(inputs)
+
+
+def test_a_jpeg_cut_short_is_refused_and_a_thumbnail_is_no_end(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    # A thumbnail before the picture, and a trailer, as cameras write them.
+    small = cv2.imencode(".jpg", image[::8, ::8])[1].tobytes()
+    length = (len(small) + 2).to_bytes(2, "big")
+    camera = data[:2] + b"\xff\xe1" + length + small + data[2:] + b"trailer"
+    path = tmp_path / "a.jpg"
+    for whole in (data, camera):
+        path.write_bytes(whole)
+        assert next(open_source(path).frames()).shape == (40, 60, 3)
+        path.write_bytes(whole[: len(whole) - 200])
+        with pytest.raises(ValueError, match=r"a\.jpg can't be read as a picture: it is damaged"):
+            next(open_source(path).frames())

@@ -60,6 +60,25 @@ def test_system_a_takes_it_as_it_is(tmp_path):
         assert torch.equal(value, built.prior.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("changes", [{"hidden": 32}, {"code_size": 6}])
+def test_a_prior_of_other_sizes_is_refused(tmp_path, changes):
+    """mmengine would log it and go on with random weights, and bone lengths that say 'fitted'."""
+    torch.save({"state_dict": fitted_model(make_poses(50)).state_dict()}, tmp_path / "prior.pth")
+    pretrained = {"type": "Pretrained", "checkpoint": str(tmp_path / "prior.pth")}
+    prior = MODELS.build({**PRIOR, **changes, "init_cfg": {**pretrained, "prefix": "prior."}})
+    (name, value) = next(iter(changes.items()))
+    with pytest.raises(ValueError, match=rf"{name}={value}.*the same model\.prior\.hidden"):
+        prior.init_weights()
+
+
+def test_a_checkpoint_without_a_prior_is_refused(tmp_path):
+    torch.save({"state_dict": fitted_model(make_poses(50)).state_dict()}, tmp_path / "prior.pth")
+    pretrained = {"type": "Pretrained", "checkpoint": str(tmp_path / "prior.pth")}
+    prior = MODELS.build({**PRIOR, "init_cfg": pretrained})
+    with pytest.raises(ValueError, match=r"no pose prior under prefix=None.*prefix='prior\.'"):
+        prior.init_weights()
+
+
 def learned(**changes):
     prior = PosePrior(code_size=8, hidden=16, learn_lengths=True, **changes)
     prior.set_lengths(make_poses(20))

@@ -229,6 +229,11 @@ MISTAKES = [
         capsule(start_radius=0),
         r"capsules\[1\] needs radii above zero.*start_radius is 0",
     ),
+    (
+        "radius in cm",
+        capsule(start_radius=5.5),
+        r"in metres, of at most 1; its start_radius is 5\.5",
+    ),
     ("radius below 0", capsule(end_radius=-0.1), r"capsules\[1\].*end_radius is -0\.1"),
     ("radius a word", capsule(end_radius="thick"), r"capsules\[1\].*end_radius is 'thick'"),
     ("radius NaN", capsule(end_radius=float("nan")), r"capsules\[1\].*end_radius is nan"),

@@ -108,6 +108,26 @@ TRAIN = [
     ("--amp with a strange wrapper", [TINY, "--amp"], ["optim_wrapper.encoder.type=Apex"], "Apex"),
     ("--show-dir unprepared", [TINY, "--show-dir", "{tmp}"], [], "default_hooks.visualization"),
     (
+        "batches of nothing",
+        [TINY],
+        ["train_dataloader.batch_size=0"],
+        r"train_dataloader\.batch_size must be a whole number of at least 1, got 0",
+    ),
+    (
+        "fewer than no workers",
+        [TINY],
+        ["val_dataloader.num_workers=-1"],
+        r"val_dataloader\.num_workers must be a whole number of at least 0, got -1",
+    ),
+    ("no epochs", [TINY], ["train_cfg.max_epochs=0"], r"train_cfg\.max_epochs must be .* got 0"),
+    ("half an epoch", [TINY], ["train_cfg.max_epochs=0.5"], r"max_epochs must be .* got 0\.5"),
+    (
+        "prior without steps",
+        [TINY],
+        ["default_hooks.x.type=part_synth.PosePriorHook", "default_hooks.x.steps=0"],
+        "steps of PosePriorHook must be at least 1, got 0",
+    ),
+    (
         "--show without a display",
         [TINY, "--show"],
         ["default_hooks.visualization.type=X"],
@@ -149,6 +169,12 @@ TEST = [
     ),
     ("--dump without .pkl", [TINY, "{tmp}/tiny.pth", "--dump", "x.json"], [], r"ends in \.pkl"),
     ("--out of an unknown kind", [TINY, "{tmp}/tiny.pth", "--out", "m.txt"], [], r"ends in \.json"),
+    (
+        "--out where nothing can be written",
+        [TINY, "{tmp}/tiny.pth", "--out", "/proc/x/metrics.json"],
+        [],
+        "Results can't be written to /proc/x",
+    ),
     ("--badcase unprepared", [TINY, "{tmp}/tiny.pth", "--badcase"], [], "default_hooks.badcase"),
 ]
 
@@ -264,3 +290,21 @@ def test_misspelt_key_of_a_crop_names_those_of_crops():
         DATASETS.build(settings)
     told = explain(caught.value)
     assert "person_crop_pipeline the unknown key 'sise': did you mean 'size'?" in told
+
+
+def test_optimisers_of_another_config_are_explained():
+    """Two configs of one model may move other parts of it, as a supervised rung does."""
+    first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    state = torch.optim.Adam(first.parameters()).state_dict()
+    try:
+        torch.optim.Adam([second.weight]).load_state_dict(state)
+    except ValueError as error:
+        said = explain(error)
+    assert "optimisers are those of another config" in said and "load_from=FILE" in said
+
+
+def test_no_workers_switch_off_what_needs_them(tmp_path, monkeypatch):
+    options = ["train_dataloader.num_workers=0", "train_dataloader.persistent_workers=True"]
+    options += ["train_dataloader.prefetch_factor=4"]
+    args = ("train", TINY, "--work-dir", tmp_path)
+    assert run(*args, monkeypatch=monkeypatch, options=options) == 0

@@ -18,7 +18,9 @@ from part_synth.engine.checkpoint_guard import (
     check_resumable,
     find_resumable_checkpoint,
 )
+from part_synth.outputs.folders import check_out_dir
 
+from .config_checks import check_sections
 from .config_options import merge_options
 from .errors import ConfigError
 
@@ -32,19 +34,6 @@ _RUNNER_EXTRAS = {
     "preprocess_cfg",
     "sync_bn",
 }
-# Keys of a config that hold a dict, or None.
-_SECTIONS = (
-    "model",
-    "train_dataloader",
-    "val_dataloader",
-    "test_dataloader",
-    "optim_wrapper",
-    "train_cfg",
-    "val_cfg",
-    "test_cfg",
-    "default_hooks",
-    "env_cfg",
-)
 _METRIC_FILES = (".json", ".yaml", ".yml", ".pkl")
 _AMP_TYPES = ("OptimWrapper", "AmpOptimWrapper", "part_synth.AutocastOptimWrapper")
 
@@ -74,7 +63,7 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
             tops = {key.split(".")[0] for key in cfg_options}
             _check_names(tops, set(cfg), "--cfg-options", strict=True)
             merge_options(cfg, cfg_options, _runner_keys())
-        _check_sections(cfg)
+        check_sections(cfg)
     except (FileNotFoundError, ConfigError):
         raise
     # The config is a program of the user: whatever it raises is about the config.
@@ -135,6 +124,8 @@ def test_config(args: Namespace) -> Config:
             f"--out writes the metrics to a file that ends in {', '.join(_METRIC_FILES)}, not "
             f"{args.out!r}."
         )
+    if args.out is not None:
+        check_out_dir(Path(args.out).absolute().parent)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     # Half a network gives a table of metrics too.
@@ -190,15 +181,6 @@ def apply_amp(cfg: Config) -> None:
     if several:
         for shared in ("type", "loss_scale"):
             outer.pop(shared, None)
-
-
-def _check_sections(cfg: Config) -> None:
-    """Raise where a section of a run is no dict."""
-    for name in _SECTIONS:
-        value = cfg.get(name)
-        # The runner says what is missing; None switches a section off.
-        if value is not None and not isinstance(value, dict):
-            raise ConfigError(f"The config's {name} must be a dict, got {value!r:.80}.")
 
 
 def _runner_keys() -> set[str]:

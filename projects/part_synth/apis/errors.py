@@ -64,6 +64,12 @@ def explain(error: BaseException) -> str | None:
         return text
     if isinstance(error, ConfigError):
         return text
+    if isinstance(error, ValueError) and "loaded state dict" in text and "group" in text:
+        return (
+            "The checkpoint's optimisers are those of another config, so training can't be resumed "
+            "from it with this one. Resume with the config that wrote it, or start a new run from "
+            "its weights with --cfg-options load_from=FILE."
+        )
     read_errors = (
         pickle.UnpicklingError,
         EOFError,

@@ -400,22 +400,32 @@ def _whole_numbers(values, count: int, name: str) -> np.ndarray:
     return array.astype(np.int64)
 
 
+def camera_numbers(camera: Mapping) -> tuple[np.ndarray, np.ndarray]:
+    """Focal length and principal point of ``dict(focal=(fx, fy), centre=(cx, cy))``, (2,) px each.
+
+    Raises:
+        ValueError: The camera is no such dict, or its numbers can't be pixels.
+    """
+    if not isinstance(camera, Mapping) or set(camera) != {"focal", "centre"}:
+        found = sorted(map(str, camera)) if isinstance(camera, Mapping) else repr(camera)
+        raise ValueError(
+            f"camera must be dict(focal=(fx, fy), centre=(cx, cy)) in px, got {found}."
+        )
+    focal = _pair(camera["focal"], "camera['focal']", "(fx, fy) in px")
+    if focal.min() < _LEAST_PIXELS:
+        raise ValueError(
+            f"camera['focal'] must be in pixels, got {camera['focal']!r}; multiply a "
+            "normalised one by the image size."
+        )
+    centre = _pair(camera["centre"], "camera['centre']", "(cx, cy) in px", positive=False)
+    return focal, centre
+
+
 def _camera(camera, image_size, request: _Request) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Focal length and principal point, (2,) px; None where nothing is known."""
     size = None if image_size is None else _pair(image_size, "image_size", "(width, height) in px")
     if camera is not None:
-        if not isinstance(camera, Mapping) or set(camera) != {"focal", "centre"}:
-            found = sorted(map(str, camera)) if isinstance(camera, Mapping) else repr(camera)
-            raise ValueError(
-                f"camera must be dict(focal=(fx, fy), centre=(cx, cy)) in px, got {found}."
-            )
-        focal = _pair(camera["focal"], "camera['focal']", "(fx, fy) in px")
-        if focal.min() < _LEAST_PIXELS:
-            raise ValueError(
-                f"camera['focal'] must be in pixels, got {camera['focal']!r}; multiply a "
-                "normalised one by the image size."
-            )
-        centre = _pair(camera["centre"], "camera['centre']", "(cx, cy) in px", positive=False)
+        focal, centre = camera_numbers(camera)
     if size is not None:
         _check_size(size, request)
     if camera is None and size is None:

@@ -48,6 +48,12 @@ def iterate_pictures(pictures: Pictures) -> Iterator[np.ndarray]:
         return
     if isinstance(pictures, np.ndarray) and pictures.ndim != 4:
         pictures = [pictures]
+    # Pictures may be gone through twice, which an iterator would not survive.
+    if not isinstance(pictures, np.ndarray | Sequence):
+        raise ValueError(
+            "Pictures are (H, W, 3) uint8 RGB arrays, files, folders or videos, one or a list of "
+            f"them, got a {type(pictures).__name__}."
+        )
     for picture in pictures:
         if isinstance(picture, str | Path):
             yield from iterate_pictures(picture)
@@ -66,16 +72,17 @@ def median_picture(pictures: Pictures) -> np.ndarray:
 
     Raises:
         FileNotFoundError: See :func:`iterate_pictures`.
-        ValueError: There is none, or they differ in size.
+        ValueError: There are fewer than three, in which a person would stay, or they differ in
+            size.
     """
     count = sum(1 for _ in iterate_pictures(pictures))
     step = max(1, -(-count // _MEDIAN_FRAMES))
     chosen = list(islice(iterate_pictures(pictures), 0, None, step))
     shapes = {picture.shape for picture in chosen}
-    if len(shapes) != 1:
+    if len(chosen) < 3 or len(shapes) != 1:
         raise ValueError(
-            "The median of a scene needs at least one picture, all of one size, got "
-            f"{sorted(shapes)}."
+            "The median of a scene needs at least 3 pictures of one camera, all of one size, got "
+            f"{len(chosen)} of the sizes {sorted(shapes)}."
         )
     median = np.empty_like(chosen[0])
     for top in range(0, len(median), _BAND):

@@ -39,6 +39,8 @@ def read_pose_file(path: str | Path, person: int | None = None, every: int = 1) 
     """
     from part_synth.datasets import load_unpaired_poses
 
+    if every < 1:
+        raise ValueError(f"every must be at least 1, got {every!r}.")
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"There is no file of 3D poses {path}.")

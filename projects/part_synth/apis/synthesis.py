@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from part_synth.apis.inference import crop_settings, init_model
 from part_synth.apis.pictures import Picture, Pictures, iterate_pictures
 from part_synth.apis.synthesis_inputs import (
     as_poses,
+    check_batch_size,
     check_synthesizer,
     read_looks,
     to_images,
@@ -51,16 +53,15 @@ class SynthesisResult:
 
 
 def load_synthesizer(
-    model: tuple[str | Path | None, str | Path | None] | None = None,
+    model: str | Path | tuple[str | Path | None, str | Path | None] | None = None,
     device: str = "cpu",
     fit: bool = True,
 ) -> nn.Module:
     """A model that synthesises pictures.
 
     Args:
-        model: (config, checkpoint) that ``tools/train.py`` trained; (name, None) for a model in
-            the package, None for the first of them. See
-            :func:`~part_synth.apis.inference.init_model`.
+        model: (config, checkpoint) that ``tools/train.py`` trained; the name of a model in the
+            package, None for the first of them. See :func:`~part_synth.apis.inference.init_model`.
         device: Where to run.
         fit: Fit the people in pictures to the parts that the model's part head sees, if it has
             one, by :class:`~part_synth.models.PuppetFit`: limbs are painted, and looks taken, where
@@ -73,7 +74,8 @@ def load_synthesizer(
         FileNotFoundError: A file is missing.
         ValueError: The checkpoint does not fit the config, or the model does something else.
     """
-    loaded = init_model(*(model or (None, None)), device=device)
+    files = (model, None) if isinstance(model, str | Path) else model or (None, None)
+    loaded = init_model(*files, device=device)
     check_synthesizer(loaded)
     if not fit:
         loaded.puppet_fit = None
@@ -131,9 +133,9 @@ def synthesize(
             model does not synthesise; the message says what was expected and what came.
     """
     check_synthesizer(model)
+    check_batch_size(batch_size)
     turns = _turns(views)
-    if not isinstance(looks, PersonLooks):
-        looks = read_looks(model, looks, looks_boxes, looks_scene)
+    looks = _looks(model, looks, looks_boxes, looks_scene)
     poses = as_poses(
         model, looks.poses if poses is None else poses, pose_boxes, pose_scene, batch_size
     )
@@ -163,6 +165,25 @@ def synthesize(
         looks_crops=looks.poses.crops,
         pose_crops=poses.crops,
     )
+
+
+def _looks(model: nn.Module, looks, boxes, scene) -> PersonLooks:
+    """Looks of whatever the user gave."""
+    if not isinstance(looks, PersonLooks):
+        return read_looks(model, looks, boxes, scene)
+    if boxes is not None or scene is not None:
+        raise ValueError(
+            "looks_boxes and looks_scene belong to pictures; these looks have been read already: "
+            "give them to read_looks."
+        )
+    size, _ = crop_settings(model.cfg)
+    read = looks.poses.crops.shape[1]
+    if read != size:
+        raise ValueError(
+            f"These looks were read by a model of {read}-pixel crops, this one has {size}, and "
+            "features of one model say nothing to another. Read them with this model's read_looks."
+        )
+    return looks
 
 
 def _turns(views: float | Sequence[float] | None) -> Tensor:
@@ -199,11 +220,17 @@ def _background(
             )
         return to_images(scenes[:1] if background == "looks" else scenes, device)
     if isinstance(background, str | Path) or np.ndim(background) == 3:
-        (picture,) = iterate_pictures(background)
+        pictures = list(islice(iterate_pictures(background), 2))
+        if len(pictures) != 1:
+            raise ValueError(f"background must be one picture; {background} holds several.")
+        (picture,) = pictures
         height, width = picture.shape[:2]
         square = np.array([(width - 1) / 2, (height - 1) / 2, min(height, width)])
         return to_images(crop_square(picture, square, size)[None], device)
-    colour = np.asarray(background, dtype=np.float64)
+    try:
+        colour = np.asarray(background, dtype=np.float64)
+    except (TypeError, ValueError):
+        colour = np.zeros(0)
     if colour.shape != (3,) or not ((colour >= 0) & (colour <= 255)).all():
         raise ValueError(
             "background must be None, 'looks', 'poses', a picture or (R, G, B) of 0 to 255, got "

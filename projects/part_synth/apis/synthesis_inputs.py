@@ -84,6 +84,7 @@ def read_poses(
         ValueError: There is no picture, one can't be read, or boxes or scenes do not fit.
     """
     check_synthesizer(model)
+    check_batch_size(batch_size)
     crops, scenes = _crop_people(model, pictures, boxes, scene)
     device = next(model.parameters()).device
     parts = [slice(i, i + batch_size) for i in range(0, len(crops), batch_size)]
@@ -154,6 +155,10 @@ def as_poses(
             f"{poses} holds no pictures, and 3D poses are read from "
             f"{' and '.join(POSE_FILE_ENDINGS)} files alone; let what wrote it write .npz."
         )
+    if isinstance(poses, Tensor):
+        poses = poses.detach().cpu().numpy()
+    if isinstance(poses, list | tuple) and np.shape(poses[:1])[-1:] == (3,):
+        poses = np.asarray(poses)
     is_3d = isinstance(poses, np.ndarray) and poses.dtype != np.uint8
     if (is_3d or isinstance(poses, TargetPoses)) and not (boxes is None and scene is None):
         raise ValueError("Boxes and scenes of poses belong to pictures; leave them out.")
@@ -168,6 +173,12 @@ def to_images(crops: np.ndarray, device: torch.device) -> Tensor:
     """(N, S, S, 3) uint8 RGB as the model takes it, (N, 3, S, S) in [-1, 1]."""
     values = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
     return values.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def check_batch_size(value: int) -> None:
+    """Raise a ValueError for what can't be a number of pictures."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {value!r}.")
 
 
 def check_synthesizer(model: nn.Module) -> None:
@@ -205,7 +216,10 @@ def _crop_people(
     size, padding = crop_settings(model.cfg)
     box_for_all = np.ndim(boxes) == 1
     if boxes is not None:
-        boxes = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
+        try:
+            boxes = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise ValueError(f"boxes must be (N, 4) numbers, px, got {boxes!r:.80}.") from None
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(
                 "boxes must be (N, 4), one for each picture, or (4,) for all of them, got "

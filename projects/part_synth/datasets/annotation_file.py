@@ -33,8 +33,9 @@ def require_root(root: str | Path) -> Path:
     if not root.is_dir():
         raise FileNotFoundError(
             f"There is no data set at {root}. Set `data_root` to the folder that holds the images "
-            "and the annotation files, or make the embedded set with "
-            f"`python tools/dataset_converters/make_synthetic.py --out {root}`."
+            "and the annotation files. The embedded set, which configs with 'synthetic' in their "
+            "names train on, is made with "
+            "`python tools/dataset_converters/make_synthetic.py --out data/synthetic_mocap`."
         )
     return root
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 _MIB = 1 << 20
+# Marks of a JPEG file: its start, the start of pixels, its end.
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
 class ImageReader:
@@ -95,10 +97,20 @@ def read_bytes(path: str | Path) -> np.ndarray:
         ) from None
 
 
+def is_cut_short(encoded: np.ndarray) -> bool:
+    """Whether the (n,) uint8 bytes of a JPEG file end before its pixels do.
+
+    OpenCV fills what is missing with grey and says so on stderr alone.
+    """
+    data = encoded.tobytes()
+    # A thumbnail in front has an end of its own.
+    return data.startswith(_JPEG_START) and data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) < 0
+
+
 def _decode(encoded: np.ndarray, flag: int, path: str) -> np.ndarray:
     image = None
     # OpenCV raises on an empty buffer and answers None for anything else it can't read.
-    if encoded.size:
+    if encoded.size and not is_cut_short(encoded):
         image = cv2.imdecode(encoded, flag)
     if image is None or image.dtype != np.uint8:
         raise OSError(

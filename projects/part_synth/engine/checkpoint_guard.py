@@ -80,8 +80,9 @@ def check_resumable(path: str | Path) -> None:
 def find_resumable_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest whole checkpoint of a work directory.
 
-    The file that ``last_checkpoint`` names comes first, also where the directory was moved since;
-    then ``epoch_*.pth`` and ``iter_*.pth``, newest first.
+    The file of that folder that ``last_checkpoint`` names comes first, also where the directory was
+    moved since; then ``epoch_*.pth`` and ``iter_*.pth``, newest first; then where it says that the
+    file lay.
 
     Args:
         work_dir (str or Path): Work directory of a run.
@@ -91,11 +92,13 @@ def find_resumable_checkpoint(work_dir: str | Path) -> Path | None:
     """
     folder = Path(work_dir)
     candidates: list[Path] = []
+    elsewhere: list[Path] = []
     pointer = folder / "last_checkpoint"
     if pointer.is_file() and (named := pointer.read_text().strip()):
-        candidates += [folder / Path(named).name, Path(named)]
+        candidates.append(folder / Path(named).name)
+        elsewhere.append(Path(named))
     steps = [(int(m[1]), p) for p in folder.glob("*.pth") if (m := _STEP.match(p.name))]
-    candidates += [path for _, path in sorted(steps, reverse=True)]
+    candidates += [path for _, path in sorted(steps, reverse=True)] + elsewhere
     return next((path for path in candidates if _is_whole(path)), None)
 
 

@@ -84,6 +84,9 @@ class AtomicCheckpointHook(CheckpointHook):
     and temporary files that a killed run left are swept. Everything else, and every argument, is
     as in the base class. A folder that is not on a local disk is left to its own backend.
 
+    A run that goes on from another run's checkpoint in a folder of its own has no best checkpoint
+    yet: mmengine would hold it to the other's score, and remove the other's file.
+
     A model that does not train what ``save_best`` measures says so in the log by its method
     ``save_best_warning(metric) -> str | None``.
     """
@@ -104,9 +107,30 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = {"backend": ATOMIC_BACKEND}
         super().before_train(runner)
+        self._forget_best_of_others(runner)
         if is_local and is_main_process():
             for leftover in Path(self.out_dir).glob(".*.pth.*"):
                 leftover.unlink()
+
+    def _forget_best_of_others(self, runner) -> None:
+        """Of a resumed run keep the best checkpoint that lies in this run's folder, no other."""
+        several = len(getattr(self, "key_indicators", ())) > 1
+        for indicator in self.key_indicators if several else [None]:
+            suffix = f"_{indicator}" if several else ""
+            known = runner.message_hub.runtime_info.get(f"best_ckpt{suffix}")
+            if not known or Path(known).parent == Path(self.out_dir):
+                continue
+            here = Path(self.out_dir, Path(known).name)
+            best = str(here) if here.is_file() else None  # the folder was moved, or copied
+            if best is None:
+                runner.message_hub.runtime_info.pop(f"best_ckpt{suffix}")
+                runner.message_hub.runtime_info.pop(f"best_score{suffix}", None)
+            else:
+                runner.message_hub.update_info(f"best_ckpt{suffix}", best)
+            if several:
+                self.best_ckpt_path_dict[indicator] = best
+            else:
+                self.best_ckpt_path = best
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Turn the arrays of the data set's meta information to lists.

@@ -23,6 +23,9 @@ class ObjectiveScheduleHook(Hook):
         phases: The phases, in order.
     """
 
+    # Names are checked before the untrained network is tested, which takes a while.
+    priority = "HIGH"
+
     def __init__(self, phases: Sequence[dict]) -> None:
         if not phases:
             raise ValueError("ObjectiveScheduleHook needs at least one phase, got none")

@@ -34,6 +34,9 @@ class PosePriorHook(Hook):
         seed: int = 0,
         optimizer: dict | None = None,
     ) -> None:
+        for name, value in (("steps", steps), ("batch_size", batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} of PosePriorHook must be at least 1, got {value!r}")
         self.steps = steps
         self.batch_size = batch_size
         self.seed = seed

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from part_synth.apis import KeypointTracks, lift
+from part_synth.apis.lifting import camera_numbers
 from part_synth.geometry import H36M17
 from part_synth.geometry.keypoint_layouts import keypoint_layout
 from part_synth.outputs import PoseSequence
@@ -116,9 +117,7 @@ def to_sequence(
         smoothing = f"Gaussian over time, standard deviation {smooth:g} s"
     root = None
     if camera is not None:
-        root = root_positions(
-            joints, keypoints, *(np.asarray(camera[key], float) for key in ("focal", "centre"))
-        )
+        root = root_positions(joints, keypoints, *camera_numbers(camera))
         notes.append("Positions of the root are those of people of the assumed size.")
     weights = keypoint_layout(rows.layout).weights.numpy()
     scores = np.zeros((count, H36M17.num_joints), np.float32)

@@ -11,6 +11,7 @@ import torch
 from rich.progress import MofNCompleteColumn, Progress
 
 from part_synth.apis import load_config, load_lifter
+from part_synth.apis.lifting import camera_numbers
 from part_synth.apis.zoo import SHIPPED, shipped_model
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
 from part_synth.outputs import PoseSequence, check_out_dir
@@ -193,6 +194,8 @@ class PartSynthInferencer:
         if out_dir is not None:
             vis_out_dir = vis_out_dir or Path(out_dir) / "visualizations"
             pred_out_dir = pred_out_dir or Path(out_dir) / "predictions"
+        if camera is not None:
+            camera_numbers(camera)
         source = open_source(inputs)
         check_options(source, out_formats, show, smooth)
         check_people(

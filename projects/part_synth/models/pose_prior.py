@@ -96,6 +96,7 @@ class PosePrior(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.code_size = code_size
+        self.hidden = hidden
         size = (num_joints - 1) * 3
         self.encoder = _mlp(size, hidden, hidden, code_size)
         self.decoder = _mlp(code_size, hidden, hidden, size)
@@ -107,6 +108,35 @@ class PosePrior(BaseModule):
         self.register_buffer("lengths", torch.zeros(num_joints - 1))
         self.max_log_length = max_log_length
         self.log_lengths = nn.Parameter(torch.zeros(num_joints - 1)) if learn_lengths else None
+
+    def init_weights(self) -> None:
+        """Load what ``init_cfg`` names, if anything.
+
+        Raises:
+            ValueError: The checkpoint holds no pose prior, or one of other sizes.
+        """
+        super().init_weights()
+        configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
+        for config in configs:
+            if config.get("type") == "Pretrained" and not self.fitted:
+                raise ValueError(
+                    f"{config['checkpoint']} holds no pose prior under "
+                    f"prefix={config.get('prefix')!r}; for a checkpoint of configs/pose_prior_*.py "
+                    "or of a part_synth.PartSynth it is prefix='prior.'."
+                )
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """Refuse weights of other sizes: mmengine would say so in the log, and go on without."""
+        for name, own in self.state_dict().items():
+            given = state_dict.get(prefix + name)
+            if given is not None and given.shape != own.shape:
+                raise ValueError(
+                    f"The checkpoint's pose prior has {name} of {tuple(given.shape)}, this "
+                    f"config's {tuple(own.shape)} (hidden={self.hidden}, code_size="
+                    f"{self.code_size}): give both configs the same model.prior.hidden and "
+                    "code_size."
+                )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def freeze(self) -> None:
         """Stop learning, but for the bone-length ratios where they are learned."""

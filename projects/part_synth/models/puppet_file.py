@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -36,6 +35,8 @@ CLOTHES = (
 
 # Part labels are bytes; 0 is the background and 255 marks ignored pixels.
 _MAX_PARTS = 254
+# Metres; a larger one was meant in another unit.
+_LARGEST_RADIUS = 1.0
 _SIDES = {"left_": "right_", "right_": "left_"}
 
 
@@ -268,5 +269,8 @@ def _check_capsule(
     for name in ("start_radius", "end_radius"):
         radius = getattr(capsule, name)
         number = isinstance(radius, int | float) and not isinstance(radius, bool)
-        if not number or not math.isfinite(radius) or radius <= 0:
-            raise ValueError(f"{entry} needs radii above zero, in metres; its {name} is {radius!r}")
+        if not number or not 0 < radius <= _LARGEST_RADIUS:
+            raise ValueError(
+                f"{entry} needs radii above zero, in metres, of at most {_LARGEST_RADIUS:g}; "
+                f"its {name} is {radius!r}"
+            )
