@@ -106,10 +106,17 @@ def _write(args: argparse.Namespace, results: list, out: Path) -> None:
             for i, margin in enumerate(margins):
                 video.write(synthesis_frame(crops, margin, images[:, i]))
         written.append(file)
+    older = 0
     if is_folder:
-        for i, row in enumerate(images):
-            for j, image in enumerate(row):
-                write_image(out / "pictures" / f"looks{i}_{j:06d}.png", image)
+        single = {
+            out / "pictures" / f"looks{i}_{j:06d}.png": image
+            for i, row in enumerate(images)
+            for j, image in enumerate(row)
+        }
+        for file, image in single.items():
+            write_image(file, image)
+        there = {*(out / "pictures").iterdir(), *out.glob("video.mp4")}
+        older = len(there - {*single, *written})
         written.append(out / "pictures")
     console = Console(highlight=False, markup=False, soft_wrap=True)
     count, people = images.shape[0] * images.shape[1], len(images)
@@ -118,6 +125,8 @@ def _write(args: argparse.Namespace, results: list, out: Path) -> None:
     )
     for file in written:
         console.print(f"- {file}")
+    if older:
+        console.print(f"{older} other file{'s' * (older > 1)} of {out} stayed as they were.")
 
 
 def _margins(args: argparse.Namespace, result, turns: int) -> list:

@@ -1,4 +1,4 @@
-# 3D joints of 5 % of the training frames; the others lend their scenes to the puppets.
+# 3D joints of 5 % of the training frames; the others are used without labels.
 _base_ = ["../part_synth_synthetic.py"]
 
 # hooks
@@ -6,7 +6,10 @@ custom_hooks = [
     dict(type="part_synth.PosePriorHook", steps=2000),
     dict(
         type="part_synth.ObjectiveScheduleHook",
-        phases=[dict(until=6, cycle=["puppet"]), dict(cycle=["puppet", "labelled"])],
+        phases=[
+            dict(until=6, cycle=["puppet"]),
+            dict(cycle=["puppet", "labelled", "synthesis", "cycle", "labelled"]),
+        ],
     ),
     dict(type="EMAHook", momentum=0.005, priority="NORMAL"),
     dict(type="part_synth.PredictionSheetHook", interval=1),

@@ -95,6 +95,14 @@ def test_around_a_person_of_several_pictures(demo, tmp_path):
     assert len(frames) == 5 and fps == pytest.approx(12.5)
 
 
+def test_files_of_an_earlier_run_are_told_of(demo, tmp_path, capsys):
+    arguments = ["{in}/a.png", "--out", "{out}/around", "--rotate"]
+    assert demo(*arguments, 4) == 0
+    assert "stayed" not in capsys.readouterr().out
+    assert demo(*arguments, 3) == 0
+    assert f"1 other file of {tmp_path / 'around'} stayed as they were." in capsys.readouterr().out
+
+
 def test_poses_of_a_video(demo, tmp_path):
     arguments = ["{in}/a.png", "{in}/b.png", "--poses", "{in}/walk.mp4", "--pose-box", 5, 5, 40, 45]
     more = ["--pose-scene", "median", "--background", "poses", "--every", 2]
