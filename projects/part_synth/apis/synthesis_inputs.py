@@ -202,7 +202,7 @@ def _read(
     """Poses and cameras of one batch of crops."""
     images = to_images(crops, device)
     backgrounds = None if scenes is None else to_images(scenes, device)
-    decoded = model.fit(model.read(images, backgrounds))
+    decoded = model.fitted(model.read(images, backgrounds))
     return TargetPoses(decoded["joints_body"], decoded["camera"], crops, scenes)
 
 

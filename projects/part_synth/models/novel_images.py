@@ -106,7 +106,7 @@ def novel_images(model: PartSynth, inputs: dict[str, Tensor]) -> Tensor:
             "type='part_synth.VideoPairDataset' with num_frames=2."
         )
     flat = images.flatten(0, 1)
-    decoded = model.fit(
+    decoded = model.fitted(
         model.read(flat, None if backgrounds is None else backgrounds.flatten(0, 1))
     )
     maps = model.render(decoded, images.shape[-2:], blur=TEST_BLUR)

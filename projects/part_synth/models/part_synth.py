@@ -281,7 +281,7 @@ class PartSynth(BaseModel):
             read["part_logits"] = torch.logaddexp(encoding.part_logits.log_softmax(1), seen)
         return {**self.place(joints_body, camera), **read}
 
-    def fit(self, decoded: dict[str, Tensor]) -> dict[str, Tensor]:
+    def fitted(self, decoded: dict[str, Tensor]) -> dict[str, Tensor]:
         """What `read` gave, with the puppet fitted to the parts seen if ``puppet_fit`` says so."""
         return decoded if self.puppet_fit is None else self.puppet_fit(self, decoded)
 
@@ -319,7 +319,7 @@ class PartSynth(BaseModel):
         if background is not None:
             background = background[:, 0]
         decoded = self.read(images, background)
-        shown = self.fit(decoded)
+        shown = self.fitted(decoded)
         labels = self.segment(shown, images, background).argmax(1).to(torch.uint8).cpu()
         joints = decoded["joints_cam"].float().cpu().numpy()
         points = shown["points"].float().cpu().numpy()

@@ -56,19 +56,14 @@ class PuppetFit:
         size: int = 48,
         blur: float = 0.5,
     ) -> None:
-        for name, value, least in (
-            ("steps", steps, 1),
-            ("lr", lr, 0),
-            ("pull", pull, 0),
-            ("bone_pull", bone_pull, 0),
-            ("size", size, 1),
-            ("blur", blur, 0),
+        for values, least, said in (
+            ({"steps": steps, "size": size}, 1, "at least 1"),
+            ({"pull": pull, "bone_pull": bone_pull}, 0, "at least 0"),
+            ({"lr": lr, "blur": blur}, torch.finfo(torch.float32).tiny, "above 0"),
         ):
-            if not value >= least or (value == 0 and name in ("lr", "blur")):
-                raise ValueError(
-                    f"{name} of PuppetFit must be {'at least 1' if least else 'positive'}"
-                    f"{' or 0' if 'pull' in name else ''}, got {value!r}"
-                )
+            for name, value in values.items():
+                if not value >= least:
+                    raise ValueError(f"{name} of PuppetFit must be {said}, got {value!r}")
         self.steps = steps
         self.lr = lr
         self.pull = pull
