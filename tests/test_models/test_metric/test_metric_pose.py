@@ -94,7 +94,10 @@ def test_best_checkpoint_of_an_untrained_head(
     rule = ["less"] * len(save_best) if isinstance(save_best, list) else "less"
     hook = AtomicCheckpointHook(save_best=save_best, rule=None if save_best is None else rule)
     runner = SimpleNamespace(
-        model=build(pose_loss), work_dir=str(tmp_path), val_loop=object(), message_hub=None
+        model=build(pose_loss),
+        work_dir=str(tmp_path),
+        val_loop=object(),
+        message_hub=SimpleNamespace(runtime_info={}),
     )
     monkeypatch.setattr("mmengine.hooks.CheckpointHook.before_train", lambda *_: None)
     hook.out_dir = str(tmp_path)
