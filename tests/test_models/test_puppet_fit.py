@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmpose.structures import PoseDataSample
-from part_synth.geometry import H36M17
+from part_synth.geometry import bone_lengths
 from part_synth.models import PuppetFit
 from part_synth.models.novel_images import TEST_BLUR
 from tiny_part_synth import floats, make_poses, tiny_model, with_head
@@ -36,11 +36,6 @@ def seen_and_read(model, count=4, error=0.05):
 
 def off(first, second):
     return (first["points"] - second["points"]).norm(dim=-1).mean(-1)
-
-
-def limb_lengths(joints):
-    parent, child = torch.tensor(H36M17.limbs).T
-    return (joints[:, parent] - joints[:, child]).norm(dim=-1)
 
 
 def overlap(model, decoded, true):
@@ -117,7 +112,7 @@ def test_bones_and_places_are_held(model):
         return PuppetFit(**options)(model, read)["joints_body"]
 
     def stretch(joints):
-        return (limb_lengths(joints) - limb_lengths(read["joints_body"])).norm()
+        return (bone_lengths(joints) - bone_lengths(read["joints_body"])).norm()
 
     moved = (fitted() - read["joints_body"]).norm()
     assert (fitted(pull=10.0) - read["joints_body"]).norm() < 0.6 * moved

@@ -206,6 +206,12 @@ def predict_people(
     ]
 
 
+def check_batch_size(value: int) -> None:
+    """Raise a ValueError for what can't be a number of pictures."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {value!r}.")
+
+
 def checked_picture(picture: np.ndarray, name: str) -> np.ndarray:
     """The picture; a ValueError that names it if it is not (H, W, 3) uint8."""
     picture = np.asarray(picture)

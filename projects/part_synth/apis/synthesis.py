@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from part_synth.apis.inference import crop_settings, init_model
+from part_synth.apis.inference import check_batch_size, crop_settings, init_model
 from part_synth.apis.pictures import Picture, Pictures, iterate_pictures
 from part_synth.apis.synthesis_inputs import (
     as_poses,
-    check_batch_size,
     check_synthesizer,
     read_looks,
     to_images,

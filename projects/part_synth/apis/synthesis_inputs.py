@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from part_synth.apis.inference import crop_settings, square_boxes
+from part_synth.apis.inference import check_batch_size, crop_settings, square_boxes
 from part_synth.apis.pictures import Pictures, iterate_pictures, median_picture
 from part_synth.apis.pose_files import POSE_FILE_ENDINGS, read_pose_file
 from part_synth.apis.target_poses import PersonLooks, TargetPoses, join_poses
@@ -173,12 +173,6 @@ def to_images(crops: np.ndarray, device: torch.device) -> Tensor:
     """(N, S, S, 3) uint8 RGB as the model takes it, (N, 3, S, S) in [-1, 1]."""
     values = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
     return values.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def check_batch_size(value: int) -> None:
-    """Raise a ValueError for what can't be a number of pictures."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"batch_size must be a whole number of at least 1, got {value!r}.")
 
 
 def check_synthesizer(model: nn.Module) -> None:

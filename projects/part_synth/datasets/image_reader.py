@@ -107,11 +107,16 @@ def is_cut_short(encoded: np.ndarray) -> bool:
     return data.startswith(_JPEG_START) and data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) < 0
 
 
+def decode_bytes(encoded: np.ndarray, flag: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+    """What OpenCV makes of the (n,) uint8 bytes of a file; None where it is damaged, or no image.
+
+    OpenCV itself raises on an empty buffer, and takes a JPEG that is cut short.
+    """
+    return cv2.imdecode(encoded, flag) if encoded.size and not is_cut_short(encoded) else None
+
+
 def _decode(encoded: np.ndarray, flag: int, path: str) -> np.ndarray:
-    image = None
-    # OpenCV raises on an empty buffer and answers None for anything else it can't read.
-    if encoded.size and not is_cut_short(encoded):
-        image = cv2.imdecode(encoded, flag)
+    image = decode_bytes(encoded, flag)
     if image is None or image.dtype != np.uint8:
         raise OSError(
             f"The image {path} is corrupt: its {encoded.size} bytes can't be decoded to 8-bit "

@@ -11,6 +11,7 @@ import torch
 from rich.progress import MofNCompleteColumn, Progress
 
 from part_synth.apis import load_config, load_lifter
+from part_synth.apis.inference import check_batch_size
 from part_synth.apis.lifting import camera_numbers
 from part_synth.apis.zoo import SHIPPED, shipped_model
 from part_synth.engine.checkpoint_guard import check_checkpoint_file
@@ -86,8 +87,7 @@ class PartSynthInferencer:
         batch_size: int = 16,
         show_progress: bool = False,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+        check_batch_size(batch_size)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.skeleton = skeleton
         self.batch_size = batch_size

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
-from part_synth.datasets.image_reader import is_cut_short
+from part_synth.datasets.image_reader import decode_bytes
 from part_synth.datasets.video_reader import DEFAULT_FPS, VideoReader
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
@@ -226,10 +226,7 @@ def _open_folder(path: Path) -> PictureSource:
 def _read(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"There is no picture {path}.")
-    encoded = np.fromfile(path, dtype=np.uint8)
-    # OpenCV raises on an empty buffer.
-    readable = encoded.size and not is_cut_short(encoded)
-    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if readable else None
+    image = decode_bytes(np.fromfile(path, dtype=np.uint8))
     if image is None:
         raise ValueError(f"{path} can't be read as a picture: it is damaged, or none.")
     return image

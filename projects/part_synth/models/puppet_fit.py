@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from part_synth.geometry import H36M17, view_rotation
+from part_synth.geometry import bone_lengths, view_rotation
 from part_synth.registry import MODELS
 
 from .view import CropCamera
@@ -20,7 +20,6 @@ from .view import CropCamera
 if TYPE_CHECKING:
     from .part_synth import PartSynth
 
-_LIMBS = torch.tensor(H36M17.limbs)
 # Share of a pixel's membership below which a part is as good as absent.
 _FLOOR = 1e-3
 
@@ -97,7 +96,7 @@ class PuppetFit:
         read = decoded["joints_body"].detach().clone().float()
         camera = _copied(decoded["camera"])
         rotation = view_rotation(camera.azimuth, camera.elevation, camera.roll)
-        lengths = _lengths(read)
+        lengths = bone_lengths(read)
         moves = torch.zeros(*read.shape[:2], 2, device=read.device, requires_grad=True)
         place = torch.zeros(len(read), 3, device=read.device, requires_grad=True)
         adam = torch.optim.Adam([moves, place], lr=self.lr, betas=(0.8, 0.95))
@@ -117,7 +116,7 @@ class PuppetFit:
                 maps = model.render(model.place(joints, shown), seen.shape[-2:], self.blur)
                 fit = -(seen * maps.parts.clamp_min(_FLOOR).log()).sum(1).mean((1, 2)).sum()
                 held = self.pull * moves.square().sum()
-                held = held + self.bone_pull * (_lengths(joints) - lengths).square().sum()
+                held = held + self.bone_pull * (bone_lengths(joints) - lengths).square().sum()
                 # Not backward(): the puppet's own weights are to get no gradient.
                 moves.grad, place.grad = torch.autograd.grad(fit + held, (moves, place))
                 adam.step()
@@ -134,17 +133,6 @@ class PuppetFit:
 
 def _copied(camera: CropCamera) -> CropCamera:
     """The camera, detached, single precision."""
-    values = {f.name: getattr(camera, f.name) for f in dataclasses.fields(camera)}
-    return CropCamera(
-        **{
-            name: value.detach().clone().float() if isinstance(value, Tensor) else value
-            for name, value in values.items()
-        }
-    )
-
-
-def _lengths(joints: Tensor) -> Tensor:
-    """(B, K - 1) lengths of the bones of (B, K, 3) joints."""
-    ends = joints[:, _LIMBS.to(joints.device)]
-    # A bone of no length has no direction to change it in.
-    return (ends[:, :, 0] - ends[:, :, 1]).square().sum(-1).add(1e-12).sqrt()
+    values = {name: v for name, v in vars(camera).items() if isinstance(v, Tensor)}
+    copies = {name: value.detach().clone().float() for name, value in values.items()}
+    return dataclasses.replace(camera, **copies)
