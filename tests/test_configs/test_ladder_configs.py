@@ -11,6 +11,17 @@ pytestmark = pytest.mark.timeout(600)
 
 BATCH = ["train_dataloader.batch_size=2", "train_dataloader.sampler.samples_per_epoch=12"]
 SOURCES = "train_dataloader.dataset.datasets."
+FEW_LABELS = [
+    *EVEN,
+    *PHASES,
+    "train_dataloader.batch_size=4",
+    "train_dataloader.batch_sampler.counts.videos=2",
+    "train_dataloader.batch_sampler.counts.labelled=2",
+    "train_dataloader.sampler.samples_per_epoch=28",
+    f"{SOURCES}videos.min_gap=0.1",
+    f"{SOURCES}videos.num_frames=2",
+    f"{SOURCES}labelled.num_views=2",
+]
 # Config: options, objectives that take a turn.
 ROWS = {
     "ladder/multi_view": (
@@ -19,20 +30,8 @@ ROWS = {
     ),
     "ladder/labels_2d": ([*EVEN, *PHASES, *BATCH, *VIDEOS], {"puppet", "labelled"}),
     "ladder/labels_3d": ([*EVEN, *PHASES, *BATCH, *VIDEOS], {"puppet", "labelled"}),
-    "ladder/labels_3d_5pct": (
-        [
-            *EVEN,
-            *PHASES,
-            "train_dataloader.batch_size=4",
-            "train_dataloader.batch_sampler.counts.videos=2",
-            "train_dataloader.batch_sampler.counts.labelled=2",
-            "train_dataloader.sampler.samples_per_epoch=28",
-            f"{SOURCES}videos.min_gap=0.1",
-            f"{SOURCES}videos.num_frames=2",
-            f"{SOURCES}labelled.num_views=2",
-        ],
-        {"puppet", "synthesis", "cycle", "labelled"},
-    ),
+    "ladder/labels_3d_5pct": (FEW_LABELS, {"puppet", "synthesis", "cycle", "labelled"}),
+    "ladder/labels_2d_3d_5pct": (FEW_LABELS, {"puppet", "labelled_2d", "labelled"}),
     "ladder/labels_3d_5pct_alone": (
         [*BATCH, "train_dataloader.dataset.num_views=2"],
         {"labelled"},

@@ -30,6 +30,10 @@ def labelled(count=2, frames=2):
     return samples
 
 
+def build_supervised(**arguments):
+    return MODELS.build({"type": "part_synth.SupervisedPose", **arguments})
+
+
 def step(model, batch, samples, name, optim_wrapper=None):
     model.current_objective = name
     data = {"inputs": batch, "data_samples": samples}
@@ -186,6 +190,27 @@ def test_supervised_labels_are_root_relative_and_in_order(model, batch, monkeypa
     decoded = model.decode(model.encoder(floats(batch)["image"].flatten(0, 1)))
     error = (decoded["joints_cam"] - seen["joints_cam"]).norm(dim=-1).mean() * 1000
     assert float(losses["train_mpjpe_mm"]) == pytest.approx(float(error.detach()), rel=1e-4)
+
+
+def test_supervised_pose_looks_at_the_labels_of_its_source_alone(model, batch):
+    samples = labelled()
+    for sample, source in zip(samples, ("videos", "labelled"), strict=True):
+        sample.set_metainfo({"source": source})
+    objective = build_supervised(source="labelled")
+    losses = objective.loss(model, floats(batch), samples)
+    second = {name: value[1:] for name, value in batch.items()}
+    alone = build_supervised().loss(model, floats(second), samples[1:])
+    torch.testing.assert_close(losses, alone)
+    samples[0].gt_instances.lifting_target[:] = float("nan")
+    torch.testing.assert_close(objective.loss(model, floats(batch), samples), alone)
+
+
+def test_a_source_without_labels_is_named(model, batch):
+    samples = labelled()
+    samples[0].set_metainfo({"source": "videos"})
+    message = r"any label of the source 'labelled'; its samples are of None, videos\. Name a source"
+    with pytest.raises(ValueError, match=message):
+        build_supervised(source="labelled").loss(model, floats(batch), samples)
 
 
 def test_missing_optimiser(model, batch):

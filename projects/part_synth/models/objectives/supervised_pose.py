@@ -25,24 +25,29 @@ class SupervisedPose(Objective):
 
     Args:
         reading_loss: Config of the loss between encoding and labels.
+        source: Look at the labels of this source of a ``part_synth.MixtureDataset`` alone; None
+            looks at all.
     """
 
     def __init__(
         self,
         reading_loss: dict = config_of("PoseReadingLoss", joints_cam=10.0),  # noqa: B008
+        source: str | None = None,
         optimizers: tuple[str, ...] = ("encoder",),
     ) -> None:
         super().__init__(optimizers)
         self.reading_loss = MODELS.build(reading_loss)
+        self.source = source
 
     def loss(self, model, inputs, data_samples) -> dict[str, Tensor]:
         """See :meth:`Objective.loss`."""
-        labelled = [i for i, sample in enumerate(data_samples) if _has_labels(sample)]
+        labelled = [
+            i
+            for i, sample in enumerate(data_samples)
+            if self.source in (None, sample.get("source")) and _has_labels(sample)
+        ]
         if not labelled:
-            raise ValueError(
-                "SupervisedPose got a batch without any label. Use a training set that packs its "
-                "labels, or a part_synth.MixtureDataset one source of which is labelled"
-            )
+            raise ValueError(self._no_labels(data_samples))
         inputs = {name: value[labelled] for name, value in inputs.items()}
         data_samples = [data_samples[i] for i in labelled]
         images, background = flat_frames(inputs)
@@ -61,3 +66,16 @@ class SupervisedPose(Objective):
         with torch.no_grad():
             error = (decoded["joints_cam"] - joints_cam).norm(dim=-1).mean()
         return {**losses, "train_mpjpe_mm": 1000 * error}
+
+    def _no_labels(self, data_samples: list) -> str:
+        if self.source is None:
+            return (
+                "SupervisedPose got a batch without any label. Use a training set that packs its "
+                "labels, or a part_synth.MixtureDataset one source of which is labelled"
+            )
+        sources = sorted({str(sample.get("source")) for sample in data_samples})
+        return (
+            f"SupervisedPose got a batch without any label of the source {self.source!r}; its "
+            f"samples are of {', '.join(sources)}. Name a source of the part_synth.MixtureDataset "
+            "that packs its labels"
+        )
