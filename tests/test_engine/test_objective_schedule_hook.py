@@ -1,9 +1,12 @@
 import itertools
+import warnings
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.logging import MessageHub
 from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.optim import LinearLR
 from part_synth.engine import ObjectiveScheduleHook
 from part_synth.registry import HOOKS
 
@@ -63,6 +66,20 @@ def test_a_run_that_is_resumed_continues_with_its_phase():
     runner.epoch = 5
     ObjectiveScheduleHook(PHASES).before_train_iter(runner, 2)
     assert model.current_objective == "puppet"
+
+
+def test_optimisers_that_wait_for_their_phase_are_no_mistake():
+    def schedule_of_an_idle_optimiser():
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        return LinearLR(optimizer, start_factor=0.1, by_epoch=False, end=10)
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        schedule_of_an_idle_optimiser().step()
+        assert len(seen) == 1
+        ObjectiveScheduleHook(PHASES).before_train(make_runner()[0])
+        schedule_of_an_idle_optimiser().step()
+    assert len(seen) == 1
 
 
 def test_losses_of_idle_objectives_leave_the_log():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
@@ -56,7 +57,11 @@ class ObjectiveScheduleHook(Hook):
         return list(self.phases[-1]["cycle"])
 
     def before_train(self, runner) -> None:
-        """Check every name before hours are spent."""
+        """Check every name before hours are spent, and expect optimisers to wait for their turn."""
+        # The schedules of optimisers that wait for a later phase go on without them: no mistake.
+        warnings.filterwarnings(
+            "ignore", r"Detected call of `scheduler\.step\(\)` before", UserWarning
+        )
         model = unwrap(runner.model)
         for phase in self.phases:
             for name in phase["cycle"]:
