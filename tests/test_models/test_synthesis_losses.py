@@ -11,11 +11,17 @@ from part_synth.models import (
     PartAgreementLoss,
     PartReadingLoss,
     PerceptualLoss,
+    PuppetFit,
     RandomFeatures,
     UnpairedPoseAdversary,
 )
 from part_synth.models.losses import foreground_evidence
-from part_synth.models.objectives.base import backgrounds_known, beside_the_person, scenes_of
+from part_synth.models.objectives.base import (
+    backgrounds_known,
+    beside_the_person,
+    flat_frames,
+    scenes_of,
+)
 from part_synth.models.puppet import PartMaps
 from tiny_part_synth import Sealed, floats, make_poses, with_head
 
@@ -230,6 +236,26 @@ def test_pictures_can_train_the_painter_alone(trained, batch):
     assert trained.decoder.to_colour.weight.grad.abs().sum() > 0
     assert all(p.grad is None for p in trained.encoder.parameters())
     assert trained.puppet.log_radii.grad is None
+
+
+@pytest.mark.parametrize("train_pose", [False, True])
+def test_a_painter_trained_alone_learns_with_fitted_puppets(fit, batch, monkeypatch, train_pose):
+    model = with_head(fit)
+    painted = []
+    decoder = model.decoder.forward
+    monkeypatch.setattr(
+        model.decoder, "forward", lambda maps, *rest: painted.append(maps) or decoder(maps, *rest)
+    )
+    model.puppet_fit = PuppetFit(steps=2)
+    NovelImageSynthesis(train_pose=train_pose).loss(model, floats(batch), [Sealed()] * 2)
+    images, background = flat_frames(floats(batch))
+    with torch.no_grad():
+        read = model.read(images, background, flip=False)
+        shown = read if train_pose else model.puppet_fit(model, read)
+        wanted = model.render(shown, images.shape[-2:], blur=1.0)
+    torch.testing.assert_close(painted[0].parts.detach(), wanted.parts, atol=1e-5, rtol=0)
+    plain = model.render(read, images.shape[-2:], blur=1.0).parts
+    assert ((plain - wanted.parts).abs().max() > 0.01) == (not train_pose)
 
 
 def test_appearance_cycle_counts_what_is_seen():

@@ -47,8 +47,9 @@ class PartSynth(BaseModel):
             ``flip_test`` does.
         puppet_fit: Config of what fits the puppet, as it was read, to the parts that the part head
             sees: ``part_synth.PuppetFit``. Joints in the image, the parts of 'decoder' and 'puppet'
-            and novel images are then those of the fitted puppet; the 3D pose stays as it was read,
-            for a fit in the image makes it no better. None leaves it out.
+            and novel images are then those of the fitted puppet, and a painter that is trained
+            alone learns with it; the 3D pose stays as it was read, for a fit in the image makes it
+            no better. None leaves it out.
         predict_novel_images: At test time also synthesise the first frame of each sample from the
             looks of its other frames, if it has any, for ``part_synth.NovelImageMetric``.
     """

@@ -41,8 +41,9 @@ class NovelImageSynthesis(Objective):
             :class:`~part_synth.models.losses.pose_adversary.UnpairedPoseAdversary` for its
             optimiser.
         blur: Width of the template's edge in pixels.
-        train_pose: False takes poses as they are read: the pictures train the painter alone. Losses
-            that concern the encoder alone (foreground, agreement, reading, tie) are left out then.
+        train_pose: False takes poses as they are read, or as the model's ``puppet_fit`` makes them:
+            the pictures train the painter alone. Losses that concern the encoder alone (foreground,
+            agreement, reading, tie) are left out then.
 
     Raises:
         ValueError: A loss of poses was asked for with ``train_pose=False``, or none is left.
@@ -113,14 +114,16 @@ class NovelImageSynthesis(Objective):
             )
         images, background = flat_frames(inputs)
         with torch.set_grad_enabled(self.train_pose and torch.is_grad_enabled()):
-            encoding = model.encoder(images, background)
-            decoded = model.decode(encoding)
+            decoded = model.read(images, background, flip=False)
+            if not self.train_pose:
+                decoded = model.fitted(decoded)
             maps = model.render(decoded, images.shape[-2:], blur=self.blur)
         losses = self._compare_images(model, maps, images, background, frames)
         spread = decoded["joints_body"].detach().std(0).mean()
         losses["pose_spread_mm"] = 1000 * spread
         if not self.train_pose:
             return losses
+        encoding = decoded["encoding"]
         losses.update(self._compare_parts(encoding, maps, images, background))
         if self.tie is not None:
             depths = decoded["joints_cam"][..., 2]
