@@ -1,5 +1,5 @@
 # The painter of a trained model learns on, with puppets fitted to the parts that the part head
-# sees: sharper pictures and parts. The encoder, and with it the pose, stays as it is. To take another
+# sees: sharper pictures and parts. The encoder, and with it the pose, stays as it is. Of another
 # model than the one in the package: --cfg-options load_from=CHECKPOINT
 _base_ = ["part_synth_synthetic.py"]
 
