@@ -143,6 +143,7 @@ def test_limbs_of_no_length_give_no_nan(model):
         ("bone_pull", float("nan")),
         ("size", 0),
         ("blur", 0),
+        ("overlap", 1.5),
     ],
 )
 def test_bad_options(name, value):

@@ -31,8 +31,9 @@ class PuppetFit:
     Ours, not in Kundu et al. What a pose network reads is off by a hand's breadth in places where
     a segmentation of the same picture is not. Joints move parallel to the image, and the person's
     place and size with them, by gradient steps on the cross-entropy of the part head's shares
-    under the puppet's part maps; a pull back to where they were read and one to the bones' lengths
-    hold what the picture does not show. Pictures of a batch don't influence each other.
+    under the puppet's part maps and on the overlap of each part, which counts hands as much as the
+    torso; a pull back to where they were read and one to the bones' lengths hold what the picture
+    does not show. Pictures of a batch don't influence each other.
 
     It is for what is painted or segmented, and for joints in the image. The 3D pose itself does not
     gain: its depths stay as they were.
@@ -44,16 +45,19 @@ class PuppetFit:
         bone_pull: Cost of a square metre of change of length, summed over bones.
         size: Finer part maps are averaged down to at least this, px.
         blur: Width of the puppet's edge, map px.
+        overlap: Weight of one minus the parts' mean Dice coefficient; the cross-entropy, a mean
+            over pixels, has one minus that weight.
     """
 
     def __init__(
         self,
         steps: int = 20,
         lr: float = 0.02,
-        pull: float = 0.3,
-        bone_pull: float = 6.0,
+        pull: float = 0.15,
+        bone_pull: float = 3.0,
         size: int = 48,
         blur: float = 0.5,
+        overlap: float = 0.7,
     ) -> None:
         for values, least, said in (
             ({"steps": steps, "size": size}, 1, "at least 1"),
@@ -63,12 +67,15 @@ class PuppetFit:
             for name, value in values.items():
                 if not value >= least:
                     raise ValueError(f"{name} of PuppetFit must be {said}, got {value!r}")
+        if not 0 <= overlap <= 1:
+            raise ValueError(f"overlap of PuppetFit must be in [0, 1], got {overlap!r}")
         self.steps = steps
         self.lr = lr
         self.pull = pull
         self.bone_pull = bone_pull
         self.size = size
         self.blur = blur
+        self.overlap = overlap
 
     @torch.inference_mode(False)
     @torch.enable_grad()
@@ -114,7 +121,7 @@ class PuppetFit:
                 adam.param_groups[0]["lr"] = self.lr * (1 - step / self.steps)
                 joints, shown = posed()
                 maps = model.render(model.place(joints, shown), seen.shape[-2:], self.blur)
-                fit = -(seen * maps.parts.clamp_min(_FLOOR).log()).sum(1).mean((1, 2)).sum()
+                fit = self._misfit(seen, maps.parts).sum()
                 held = self.pull * moves.square().sum()
                 held = held + self.bone_pull * (bone_lengths(joints) - lengths).square().sum()
                 # Not backward(): the puppet's own weights are to get no gradient.
@@ -123,6 +130,15 @@ class PuppetFit:
             with torch.no_grad():
                 joints, shown = posed()
                 return {**decoded, **model.place(joints, shown), "camera": shown}
+
+    def _misfit(self, seen: Tensor, shown: Tensor) -> Tensor:
+        """(B,) how ill (B, P + 1, h, w) shares of parts fit those that are seen."""
+        entropy = -(seen * shown.clamp_min(_FLOOR).log()).sum(1).mean((1, 2))
+        seen, shown = seen[:, 1:], shown[:, 1:]
+        # A part of a pixel or less, or one that neither shows, doesn't count.
+        both = (seen + shown).sum((2, 3)) + 1
+        dice = (2 * (seen * shown).sum((2, 3)) + 1) / both
+        return (1 - self.overlap) * entropy + self.overlap * (1 - dice).mean(1)
 
     def _seen(self, logits: Tensor) -> Tensor:
         """(B, P + 1, h, w) shares of the parts."""
