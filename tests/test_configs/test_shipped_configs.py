@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import torch
 from data_factory import make_tiny_3dhp, make_tiny_h36m, make_unpaired_poses
 from tiny_runs import ROOT, launch, logged_losses, run
 
@@ -188,6 +189,23 @@ def test_two_processes_keep_the_same_weights(data, tmp_path):
     objectives = {name.split("/")[0] for name in names if "/" in name}
     assert objectives == {"puppet", "synthesis", "cycle"}
     assert math.isfinite(json.loads((work / "results.json").read_text())["p_mpjpe_mm"])
+
+
+def test_the_painter_learns_on_alone(data, tmp_path, monkeypatch):
+    train("part_synth_synthetic", data, tmp_path / "first", monkeypatch, epochs=2)
+    first = tmp_path / "first" / "epoch_2.pth"
+    path = ROOT / "configs" / "part_synth_synthetic_painter.py"
+    hooks = ("custom_hooks", "model.objectives")
+    chosen = [o for o in options("part_synth_synthetic", data, 1) if not o.startswith(hooks)]
+    chosen += ["train_dataloader.dataset.min_gap=0.1", f"load_from={first}"]
+    work = tmp_path / "second"
+    assert not run("train", path, "--work-dir", work, monkeypatch=monkeypatch, options=chosen)
+    before = torch.load(first, weights_only=False)["state_dict"]
+    after = torch.load(work / "epoch_1.pth", weights_only=False)["state_dict"]
+    changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"appearance", "decoder"}
+    results = json.loads((work / "results.json").read_text())
+    assert math.isfinite(results["part_miou_pct"])
 
 
 def test_test_of_the_painter(data, tmp_path, monkeypatch):

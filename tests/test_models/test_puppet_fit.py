@@ -48,7 +48,7 @@ def overlap(model, decoded, true):
 def test_joints_come_nearer_and_parts_cover_what_is_seen(model):
     read, true = seen_and_read(model)
     fitted = PuppetFit()(model, read)
-    assert (off(fitted, true) < 0.8 * off(read, true)).all()
+    assert (off(fitted, true) < 0.85 * off(read, true)).all()
     assert overlap(model, read, true) < 0.75
     assert overlap(model, fitted, true) > overlap(model, read, true) + 0.1
     # Depths are not seen.
