@@ -126,6 +126,16 @@ def test_mistakes(phases, words):
         ObjectiveScheduleHook(phases)
 
 
+def test_a_prior_that_is_not_fitted_is_found_before_training():
+    runner, model = make_runner()
+    model.prior = SimpleNamespace(fitted=False)
+    hook = ObjectiveScheduleHook(PHASES)
+    with pytest.raises(ValueError, match=r"prior is not fitted.*load_from=CHECKPOINT.*PosePrior"):
+        hook.before_train(runner)
+    model.prior.fitted = True
+    hook.before_train(runner)
+
+
 def test_a_real_model_is_no_wrapper():
     class Model(BaseModel):
         def __init__(self):

@@ -70,6 +70,12 @@ class ObjectiveScheduleHook(Hook):
                         f"the schedule names the objective {name!r}; the model has "
                         f"{list(model.objectives)}"
                     )
+        if not getattr(getattr(model, "prior", None), "fitted", True):
+            raise ValueError(
+                "the model's pose prior is not fitted, and poses are nothing without it: continue "
+                "from a trained model with --cfg-options load_from=CHECKPOINT, or add "
+                "dict(type='part_synth.PosePriorHook') to custom_hooks"
+            )
 
     def before_train_epoch(self, runner) -> None:
         """Tell the objectives that an epoch starts, and take the losses of idle ones off the log.
