@@ -1,4 +1,4 @@
-# System A without any label, from scratch, on two processor cores in 25 to 70 minutes.
+# System A without any label, from scratch, on two processor cores in 22 to 100 minutes.
 _base_ = [
     "_base_/default_runtime.py",
     "_base_/models/part_synth_tiny.py",

@@ -8,8 +8,8 @@ load_from = "part_synth://part_synth_synthetic_long"
 # optimizer
 optim_wrapper = dict(synthesizer=dict(optimizer=dict(lr=1e-3)))
 
-# schedule
-max_epochs = 1
+# schedule: 600 steps; short epochs, as a run that is killed goes on from the last whole one
+max_epochs = 3
 train_cfg = dict(max_epochs=max_epochs)
 _schedule = [
     dict(
@@ -26,11 +26,14 @@ param_scheduler = dict(encoder=_schedule, synthesizer=_schedule)
 # hooks
 custom_hooks = [
     dict(type="part_synth.ObjectiveScheduleHook", phases=[dict(cycle=["synthesis"])]),
-    dict(type="part_synth.ResultsTableHook", untrained=False),
+    # Beside the trained painter, the model as it was.
+    dict(type="part_synth.ResultsTableHook"),
 ]
+# The pose stays as it is, whatever the painter learns.
+default_hooks = dict(checkpoint=dict(save_best="part_miou_pct", rule="greater"))
 
 # model
 model = dict(part_source="decoder", puppet_fit=dict(type="part_synth.PuppetFit"))
 
 # loaders
-train_dataloader = dict(sampler=dict(samples_per_epoch=3600))
+train_dataloader = dict(sampler=dict(samples_per_epoch=1200))

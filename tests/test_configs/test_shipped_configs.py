@@ -206,6 +206,11 @@ def test_the_painter_learns_on_alone(data, tmp_path, monkeypatch):
     assert changed == {"appearance", "decoder"}
     results = json.loads((work / "results.json").read_text())
     assert math.isfinite(results["part_miou_pct"])
+    # Beside the model as it was, whose poses are these.
+    assert math.isfinite(results["untrained/part_miou_pct"])
+    assert results["p_mpjpe_mm"] == pytest.approx(results["untrained/p_mpjpe_mm"], rel=1e-5)
+    assert "before training" in (work / "results.md").read_text()
+    assert list(work.glob("best_part_miou_pct_*.pth"))
 
 
 def test_test_of_the_painter(data, tmp_path, monkeypatch):

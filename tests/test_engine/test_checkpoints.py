@@ -17,6 +17,7 @@ from part_synth.engine import (
 )
 from part_synth.engine.checkpoint_guard import (
     CheckpointGuardHook,
+    check_unfinished,
     check_weights,
     trained_crop_size,
 )
@@ -155,6 +156,18 @@ def test_a_run_that_goes_on_from_another_leaves_it_whole(tmp_path, monkeypatch):
     assert run(*args, monkeypatch=monkeypatch) == 0
     assert sorted(first.glob("*.pth")) == before
     assert list(second.glob("best_*.pth"))
+
+
+def test_a_finished_run_is_resumed_in_its_own_folder_alone(tmp_path):
+    checkpoint = tmp_path / "first" / "epoch_3.pth"
+    checkpoint.parent.mkdir()
+    torch.save({"meta": {"epoch": 3, "iter": 60}, "optimizer": {}}, checkpoint)
+    check_unfinished(checkpoint, {"max_epochs": 3}, tmp_path / "first")
+    check_unfinished(checkpoint, {"max_epochs": 4}, tmp_path / "second")
+    check_unfinished(checkpoint, {"max_iters": 61}, tmp_path / "second")
+    for train_cfg in ({"max_epochs": 3}, {"max_epochs": 2}, {"max_iters": 60}):
+        with pytest.raises(ValueError, match="there is nothing to train"):
+            check_unfinished(checkpoint, train_cfg, tmp_path / "second")
 
 
 def test_legacy_checkpoints_pass_and_damaged_ones_do_not(tmp_path):

@@ -97,6 +97,18 @@ TRAIN = [
         [],
         r"best\.pth holds weights only.* Resume from an epoch_N\.pth",
     ),
+    (
+        "resume from the package's weights",
+        [TINY, "--resume", "part_synth://part_synth_synthetic_long"],
+        [],
+        r"part_synth_synthetic_long holds weights only.* load_from=FILE",
+    ),
+    (
+        "resume from a finished run of another folder",
+        [TINY, "--resume", "{tmp}/finished.pth"],
+        ["train_cfg.max_epochs=3"],
+        r"finished\.pth of another folder has 3 epochs behind it, and the config ends after 3",
+    ),
     ("load_from nothing", [TINY], ["load_from={tmp}/none.pth"], r"none\.pth"),
     (
         "load_from another model, data not yet made",
@@ -197,6 +209,8 @@ def folder(tmp_path, monkeypatch):
     state = tiny_project.TinyModel().state_dict()
     torch.save({"meta": {}, "state_dict": state, "optimizer": {}}, good)
     torch.save({"meta": {}, "state_dict": state}, tmp_path / "best.pth")
+    done = {"meta": {"epoch": 3, "iter": 6}, "state_dict": state, "optimizer": {}}
+    torch.save(done, tmp_path / "finished.pth")
     misfit = {"encoder.0.weight": state["encoder.0.weight"][:1]}
     torch.save({"state_dict": state | misfit}, tmp_path / "one_other_shape.pth")
     most = {name: value for name, value in state.items() if not name.startswith("decoder")}

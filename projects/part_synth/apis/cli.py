@@ -125,7 +125,7 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 
 def run_tool(
     main: Callable[[], None],
-    after_interrupt: str = "Training continues from its last checkpoint with --resume auto.",
+    after_interrupt: str = "--resume auto continues from the last checkpoint, if there is one.",
 ) -> int:
     """Run a tool; turn a user's mistake into a sentence or two on stderr.
 

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from part_synth.engine.checkpoint_guard import (
     check_checkpoint_file,
     check_resumable,
+    check_unfinished,
     find_resumable_checkpoint,
 )
 from part_synth.outputs.folders import check_out_dir
@@ -220,6 +221,7 @@ def _set_run(cfg: Config, args: Namespace) -> None:
 
 def _set_resume(cfg: Config, resume: str) -> None:
     """Resume from a file, or with 'auto' from the newest whole checkpoint if there is one."""
+    found = None
     if resume == "auto":
         found = find_resumable_checkpoint(cfg.work_dir)
         if found is None:
@@ -232,6 +234,8 @@ def _set_resume(cfg: Config, resume: str) -> None:
         resume = str(found)
     check_checkpoint_file(resume)
     check_resumable(resume)
+    if not found:
+        check_unfinished(resume, cfg.get("train_cfg") or {}, cfg.work_dir)
     cfg.resume = True
     cfg.load_from = resume
 

@@ -6,6 +6,7 @@ from .checkpoint_guard import (
     CheckpointGuardHook,
     check_checkpoint_file,
     check_resumable,
+    check_unfinished,
     find_resumable_checkpoint,
 )
 from .checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
@@ -36,5 +37,6 @@ __all__ = [
     "ResultsTableHook",
     "check_checkpoint_file",
     "check_resumable",
+    "check_unfinished",
     "find_resumable_checkpoint",
 ]

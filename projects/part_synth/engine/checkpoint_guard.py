@@ -3,7 +3,9 @@
 import ast
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -11,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
+from part_synth.models.shipped_weights import SCHEME
 from part_synth.registry import HOOKS
 
 from .unwrap import unwrap
@@ -60,21 +63,55 @@ def check_resumable(path: str | Path) -> None:
     """Raise if ``path`` holds weights only: mmengine would restart optimisers and learning rate.
 
     Args:
-        path (str or Path): A whole checkpoint; addresses and checkpoints older than torch 1.6 are
-            not looked at.
+        path (str or Path): A whole checkpoint; addresses, but for those of the package's own
+            models, and checkpoints older than torch 1.6 are not looked at.
 
     Raises:
         ValueError: It has no state of the optimisers.
     """
-    if "://" in str(path) or not zipfile.is_zipfile(path):
-        return
-    checkpoint = torch.load(path, map_location="cpu", mmap=True, weights_only=False)
-    if not isinstance(checkpoint, dict) or "optimizer" not in checkpoint:
+    checkpoint = _read_local(path)
+    shipped = str(path).startswith(SCHEME)
+    if shipped or (checkpoint is not None and "optimizer" not in checkpoint):
         raise ValueError(
             f"Checkpoint {path} holds weights only, as best_*.pth do: training can't be resumed "
             "from it. Resume from an epoch_N.pth of the run, or start a new run from the weights "
             "with --cfg-options load_from=FILE."
         )
+
+
+def check_unfinished(path: str | Path, train_cfg: Mapping[str, Any], work_dir: str | Path) -> None:
+    """Raise if a run that resumes from ``path`` would train nothing and report its weights.
+
+    A finished run may be resumed in its own folder: that writes its results again.
+
+    Args:
+        path (str or Path): A whole checkpoint, looked at as in :func:`check_resumable`.
+        train_cfg (Mapping): The config's, with ``max_epochs`` or ``max_iters``.
+        work_dir (str or Path): Where the run writes.
+
+    Raises:
+        ValueError: It comes from another folder and has no step left.
+    """
+    checkpoint = _read_local(path)
+    if checkpoint is None or Path(path).resolve().parent == Path(work_dir).resolve():
+        return
+    for unit in ("epoch", "iter"):
+        done, planned = checkpoint.get("meta", {}).get(unit), train_cfg.get(f"max_{unit}s")
+        if isinstance(done, int) and isinstance(planned, int) and done >= planned:
+            raise ValueError(
+                f"Checkpoint {path} of another folder has {done} {unit}s behind it, and the config "
+                f"ends after {planned}: there is nothing to train, and {work_dir} would report "
+                "that run's weights as its own. Resume from an earlier checkpoint, or start a new "
+                "run from these weights with --cfg-options load_from=FILE."
+            )
+
+
+def _read_local(path: str | Path) -> dict[str, Any] | None:
+    """Content of a checkpoint, left on disk; None for addresses and files before torch 1.6."""
+    if "://" in str(path) or not zipfile.is_zipfile(path):
+        return None
+    checkpoint = torch.load(path, map_location="cpu", mmap=True, weights_only=False)
+    return checkpoint if isinstance(checkpoint, dict) else {}
 
 
 def find_resumable_checkpoint(work_dir: str | Path) -> Path | None:
